@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every ceiling of the project, each with its reason. Anything that grows with an input has its row here. */
+#ifndef MCPA_BASE_LIMITS_H
+#define MCPA_BASE_LIMITS_H
+
+/* Tokens */
+#define MCPA_TOKEN_MAX_BYTES 8192      /* httpd's own LimitRequestFieldSize is 8190: longer ones cannot arrive */
+#define MCPA_JSON_MAX_DEPTH 16         /* token headers and claims are flat; Keycloak's deepest claim has 4 levels */
+#define MCPA_JSON_MAX_VALUES 2048      /* values in one token document; bounds the parser's allocations */
+#define MCPA_KID_MAX_BYTES 256
+#define MCPA_CLAIM_MAX_BYTES 2048      /* one string claim we carry on (subject, client id, issuer, jti) */
+#define MCPA_SCOPES_MAX 128            /* scopes in one token or one rule */
+#define MCPA_SCOPE_TEXT_MAX_BYTES 4096 /* all of a token's scopes, joined */
+#define MCPA_SKEW_MAX_S 300            /* RFC 9068: "no more than a few minutes" */
+#define MCPA_TIME_MAX_S 253402300799   /* 9999-12-31T23:59:59Z, the last second RFC 3339 can show */
+
+/* Keys */
+#define MCPA_JWKS_MAX_BYTES (256 * 1024)
+#define MCPA_JWKS_MAX_KEYS 64
+#define MCPA_JWKS_MAX_DEPTH 8
+#define MCPA_RSA_MIN_BITS 2048
+#define MCPA_RSA_MAX_BITS 8192         /* above it one signature costs milliseconds */
+#define MCPA_SECRET_MAX_BYTES 1024
+
+/* Configuration */
+#define MCPA_ISSUERS_MAX 256
+#define MCPA_ORIGINS_MAX 64
+#define MCPA_LIMITS_MAX 8              /* rate rules of one Location */
+#define MCPA_BURST_MAX 1000000
+
+/* Audit */
+#define MCPA_RECORD_MAX_BYTES 16384    /* one encoded record; client strings are cut to fit, with a mark */
+#define MCPA_AUDIT_TEXT_MAX_BYTES 1024 /* one client-given string in a record */
+#define MCPA_FRAME_MAX_BYTES 65536     /* one frame on the link, header included */
+#define MCPA_SEGMENT_BYTES (1024 * 1024) /* preallocated per child; prefork may have hundreds of children */
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bounded scanners for the small grammars around us. */
+#ifndef MCPA_BASE_TEXT_H
+#define MCPA_BASE_TEXT_H
+
+#include "base/bytes.h"
+
+/* Takes the next run of bytes other than ' ' from *rest; false at the end. Only SP separates (RFC 6749 section 3.3). */
+bool mcpa_text_next_word(mcpa_str_t *rest, mcpa_str_t *word);
+/* Decimal digits only, no sign, no overflow, at least one digit. */
+bool mcpa_text_u64(mcpa_str_t text, uint64_t *value);
+/* "64k", "10m", "1g" or plain bytes, case-insensitive. */
+bool mcpa_text_size(mcpa_str_t text, uint64_t *bytes);
+/* "500ms", "10s", "5min", "24h", "90d", plain digits = seconds; result in microseconds. */
+bool mcpa_text_duration(mcpa_str_t text, int64_t *us);
+bool mcpa_text_is_utf8(mcpa_str_t text);
+/* RFC 9110 token (tchar), at least one. */
+bool mcpa_text_is_token(mcpa_str_t text);
+/* RFC 6750 token68: 1*(ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/") *"=". */
+bool mcpa_text_is_token68(mcpa_str_t text);
+/* RFC 6749 scope-token: 1*(%x21 / %x23-5B / %x5D-7E). */
+bool mcpa_text_is_scope_token(mcpa_str_t text);
+/* No byte below 0x20, no DEL. */
+bool mcpa_text_is_printable(mcpa_str_t text);
+/* '*' any run, '?' one byte; linear time (no backtracking beyond the last star). */
+bool mcpa_text_glob(mcpa_str_t pattern, mcpa_str_t text);
+/* RFC 3339 in UTC with milliseconds, "2026-11-21T09:00:00.123Z"; memory of at least 25 bytes. */
+void mcpa_text_rfc3339(char memory[25], int64_t unix_us);
+/* An absolute http(s) URL: scheme, host, no user info, no fragment, no blanks or control characters. */
+bool mcpa_text_is_url(mcpa_str_t url, bool *is_https);
+/* The host of such a URL is a loopback literal or "localhost". */
+bool mcpa_text_url_is_loopback(mcpa_str_t url);
+
+#endif
