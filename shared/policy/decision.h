@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* START HERE. One request, one line a stage: mcpa_decide in decision.c is the whole life of a request, in the order of the design. The
+ * module runs it with live keys and tables, mcpauthctl explain runs the very same function offline.
+ *
+ * Pure: no clock, no sockets, no globals. Thread: any; everything it writes is in the caller's mcpa_decision_t. */
+#ifndef MCPA_POLICY_DECISION_H
+#define MCPA_POLICY_DECISION_H
+
+#include "jose/jwks.h"
+#include "policy/policy.h"
+#include "policy/reason.h"
+#include "policy/token.h"
+#include "state/ratetable.h"
+#include "state/tokencache.h"
+
+struct mcpa_decision;
+
+/* What of the request matters; borrowed from the caller. */
+typedef struct mcpa_request {
+    mcpa_str_t method;         /* "POST" */
+    mcpa_str_t query;          /* raw, {NULL,0} when there is none */
+    mcpa_str_t authorization;  /* field value, {NULL,0} when absent */
+    mcpa_str_t origin;         /* {NULL,0} when absent */
+    mcpa_str_t preflight_method; /* Access-Control-Request-Method, {NULL,0} when absent */
+    unsigned char address[16]; /* of the client; IPv4 as ::ffff:a.b.c.d */
+} mcpa_request_t;
+
+/* What the world knows, as the caller sees it. Tables may be NULL: no limits, no cache (explain). */
+typedef struct mcpa_env {
+    int64_t now_us;            /* wall clock: exp, nbf */
+    uint64_t mono_ns;          /* monotonic clock: limits */
+    void *ctx;
+    /* The issuer's keys; the caller gets its own reference (released by decide), NULL when there are none (yet, or too old). */
+    mcpa_jwks_t *(*keys)(void *ctx, const mcpa_issuer_t *issuer);
+    /* Called once when kid is unknown in 'had': waits, bounded, until the daemon answered. Returns a newer set with its own reference, or
+     * NULL. NULL function: never waits. */
+    mcpa_jwks_t *(*await_key)(void *ctx, const mcpa_issuer_t *issuer, mcpa_str_t kid, const mcpa_jwks_t *had);
+    uint64_t (*keys_generation)(void *ctx); /* changes with every change of any key set; for the token cache; may be NULL */
+    /* Told after each stage, for explain; may be NULL. */
+    void (*trace)(void *ctx, const char *stage, mcpa_reason_t reason, const struct mcpa_decision *decision);
+    mcpa_ratetable_t *address_limits;
+    mcpa_ratetable_t *identity_limits;
+    mcpa_tokencache_t *cache;
+    /* Microseconds on a monotonic clock, to measure the verification; may be NULL. */
+    uint64_t (*stopwatch_us)(void *ctx);
+} mcpa_env_t;
+
+typedef enum mcpa_cache_use { MCPA_CACHE_UNUSED = 0, MCPA_CACHE_MISS, MCPA_CACHE_HIT } mcpa_cache_use_t;
+
+/* The result. Zeroed memory says UNDECIDED and denies. */
+typedef struct mcpa_decision {
+    mcpa_reason_t reason;
+    mcpa_str_t token;               /* borrows from the request; {NULL,0} when none was extracted */
+    bool has_token_hash;
+    unsigned char token_hash[32];   /* SHA-256 of the token */
+    const mcpa_issuer_t *issuer;    /* NULL until the token named one of ours */
+    mcpa_principal_t principal;     /* valid once 'authenticated' */
+    bool authenticated;             /* signature and claims are good, whatever came after */
+    bool origin_allowed;            /* Origin was present and is on the list: the answer carries CORS */
+    uint32_t retry_after_s;         /* with a limit's reason: when to come back, >= 1 */
+    const mcpa_limit_t *limit;      /* the rule that was exceeded */
+    mcpa_cache_use_t cache_use;
+    uint32_t verify_us;             /* time spent in verification; 0 when none was done */
+    mcpa_json_t *claims;            /* owned; NULL on a cache hit until mcpa_decision_claims is called */
+    char cached_text[MCPA_TOKENCACHE_TEXT_BYTES]; /* the principal's strings after a cache hit */
+} mcpa_decision_t;
+
+/* Decides; decision must be zeroed. Returns decision->reason. To be cleared in any case. */
+mcpa_reason_t mcpa_decide(mcpa_decision_t *decision, const mcpa_request_t *request, const mcpa_policy_t *policy, const mcpa_env_t *env);
+/* The claims of the authenticated token, parsed from its own bytes when a cache hit skipped that; NULL when not authenticated. Borrowed. */
+const mcpa_json_t *mcpa_decision_claims(mcpa_decision_t *decision);
+void mcpa_decision_clear(mcpa_decision_t *decision);
+
+#endif
