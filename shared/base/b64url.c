@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/b64url.h"
+
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/* The value of a character plus one, so that zero (every byte not named) means "not of the alphabet". */
+static const unsigned char reverse[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,  ['I'] = 9,  ['J'] = 10,
+    ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20,
+    ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30,
+    ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49, ['x'] = 50,
+    ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56, ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60,
+    ['8'] = 61, ['9'] = 62, ['-'] = 63, ['_'] = 64,
+};
+
+/* Reads n (1..4) characters into the high end of 24 bits. */
+static bool read_group(uint32_t *bits, const char *text, size_t n)
+{
+    uint32_t value = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        uint32_t plus_one = reverse[(unsigned char)text[i]];
+
+        if (plus_one == 0) {
+            return false;
+        }
+        value |= (plus_one - 1) << (18 - 6 * i);
+    }
+    *bits = value;
+    return true;
+}
+
+mcpa_status_t mcpa_b64url_decode(unsigned char *memory, size_t cap, size_t *written, mcpa_str_t text)
+{
+    size_t rest = text.len % 4;
+    size_t whole = text.len - rest;
+    size_t tail = rest > 0 ? rest - 1 : 0; /* bytes the last, incomplete group gives */
+    size_t at = 0;
+    uint32_t bits;
+
+    if (rest == 1) {
+        return MCPA_EMALFORMED; /* six bits are no byte */
+    }
+    if (whole / 4 * 3 + tail > cap) {
+        return MCPA_ETOOBIG;
+    }
+    for (size_t i = 0; i < whole; i += 4) {
+        if (!read_group(&bits, text.ptr + i, 4)) {
+            return MCPA_EMALFORMED;
+        }
+        memory[at++] = (unsigned char)(bits >> 16);
+        memory[at++] = (unsigned char)(bits >> 8);
+        memory[at++] = (unsigned char)bits;
+    }
+    if (rest > 0) {
+        /* Bits below the last whole byte carry nothing; were they free, one value would have several spellings. */
+        if (!read_group(&bits, text.ptr + whole, rest) || (bits & (0xffffffu >> (8 * tail))) != 0) {
+            return MCPA_EMALFORMED;
+        }
+        for (size_t i = 0; i < tail; i++) {
+            memory[at++] = (unsigned char)(bits >> (16 - 8 * i));
+        }
+    }
+    *written = at;
+    return MCPA_OK;
+}
+
+void mcpa_b64url_encode(mcpa_out_t *out, const void *bytes, size_t len)
+{
+    const unsigned char *in = bytes;
+
+    for (size_t i = 0; i < len; i += 3) {
+        size_t n = len - i < 3 ? len - i : 3;
+        uint32_t bits = (uint32_t)in[i] << 16;
+        char group[4];
+
+        if (n > 1) {
+            bits |= (uint32_t)in[i + 1] << 8;
+        }
+        if (n > 2) {
+            bits |= in[i + 2];
+        }
+        for (size_t k = 0; k < 4; k++) {
+            group[k] = alphabet[(bits >> (18 - 6 * k)) & 63];
+        }
+        mcpa_out_put(out, group, n + 1);
+    }
+}

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/text.h"
+
+#include "base/limits.h"
+
+typedef struct unit {
+    mcpa_str_t name;
+    uint64_t factor;
+} unit_t;
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_alnum(char c)
+{
+    return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/* strchr without its trap: NUL is in no set. */
+static bool is_one_of(char c, const char *set)
+{
+    return c != '\0' && strchr(set, c) != NULL;
+}
+
+bool mcpa_text_next_word(mcpa_str_t *rest, mcpa_str_t *word)
+{
+    const char *at = rest->ptr;
+    const char *end = at + rest->len;
+    const char *start;
+
+    if (rest->len == 0) {
+        return false;
+    }
+    while (at < end && *at == ' ') {
+        at++;
+    }
+    start = at;
+    while (at < end && *at != ' ') {
+        at++;
+    }
+    *rest = (mcpa_str_t){ at, (size_t)(end - at) };
+    if (at == start) {
+        return false;
+    }
+    *word = (mcpa_str_t){ start, (size_t)(at - start) };
+    return true;
+}
+
+bool mcpa_text_u64(mcpa_str_t text, uint64_t *value)
+{
+    uint64_t sum = 0;
+
+    if (text.len == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        if (!is_digit(text.ptr[i]) || __builtin_mul_overflow(sum, (uint64_t)10, &sum) ||
+            __builtin_add_overflow(sum, (uint64_t)(text.ptr[i] - '0'), &sum)) {
+            return false;
+        }
+    }
+    *value = sum;
+    return true;
+}
+
+/* Digits and one of the units; the empty name is the unit of plain digits. */
+static bool read_quantity(mcpa_str_t text, const unit_t *units, size_t count, uint64_t *value)
+{
+    size_t digits = 0;
+    mcpa_str_t suffix;
+    uint64_t number;
+
+    while (digits < text.len && is_digit(text.ptr[digits])) {
+        digits++;
+    }
+    if (!mcpa_text_u64((mcpa_str_t){ text.ptr, digits }, &number)) {
+        return false;
+    }
+    suffix = (mcpa_str_t){ text.ptr + digits, text.len - digits };
+    for (size_t i = 0; i < count; i++) {
+        if (mcpa_str_ieq(suffix, units[i].name)) {
+            return !__builtin_mul_overflow(number, units[i].factor, value);
+        }
+    }
+    return false;
+}
+
+bool mcpa_text_size(mcpa_str_t text, uint64_t *bytes)
+{
+    const unit_t units[] = {
+        { MCPA_STR(""), 1 }, { MCPA_STR("k"), 1 << 10 }, { MCPA_STR("m"), 1 << 20 }, { MCPA_STR("g"), 1 << 30 }
+    };
+    uint64_t value;
+
+    if (!read_quantity(text, units, sizeof(units) / sizeof(units[0]), &value)) {
+        return false;
+    }
+    *bytes = value;
+    return true;
+}
+
+bool mcpa_text_duration(mcpa_str_t text, int64_t *us)
+{
+    const uint64_t second = 1000000;
+    const unit_t units[] = { { MCPA_STR(""), second },         { MCPA_STR("ms"), 1000 },
+                             { MCPA_STR("s"), second },        { MCPA_STR("min"), 60 * second },
+                             { MCPA_STR("h"), 3600 * second }, { MCPA_STR("d"), 86400 * second } };
+    uint64_t value;
+
+    if (!read_quantity(text, units, sizeof(units) / sizeof(units[0]), &value) || value > INT64_MAX) {
+        return false;
+    }
+    *us = (int64_t)value;
+    return true;
+}
+
+size_t mcpa_text_utf8_next(mcpa_str_t text)
+{
+    const unsigned char *b = (const unsigned char *)text.ptr;
+    size_t len;
+    unsigned char low = 0x80, high = 0xbf; /* bounds of the second byte (Unicode, table 3-7) */
+
+    if (text.len == 0) {
+        return 0;
+    }
+    if (b[0] < 0x80) {
+        return 1;
+    }
+    if (b[0] < 0xc2 || b[0] > 0xf4) {
+        return 0; /* a continuation byte, an overlong form of ASCII, or beyond U+10FFFF */
+    }
+    len = b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 : 4;
+    if (b[0] == 0xe0) {
+        low = 0xa0; /* overlong below */
+    } else if (b[0] == 0xed) {
+        high = 0x9f; /* surrogates above */
+    } else if (b[0] == 0xf0) {
+        low = 0x90; /* overlong below */
+    } else if (b[0] == 0xf4) {
+        high = 0x8f; /* beyond U+10FFFF above */
+    }
+    if (text.len < len || b[1] < low || b[1] > high) {
+        return 0;
+    }
+    for (size_t i = 2; i < len; i++) {
+        if ((b[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    return len;
+}
+
+bool mcpa_text_is_utf8(mcpa_str_t text)
+{
+    while (text.len > 0) {
+        size_t n = mcpa_text_utf8_next(text);
+
+        if (n == 0) {
+            return false;
+        }
+        text.ptr += n;
+        text.len -= n;
+    }
+    return true;
+}
+
+bool mcpa_text_is_token(mcpa_str_t text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (!is_alnum(text.ptr[i]) && !is_one_of(text.ptr[i], "!#$%&'*+-.^_`|~")) {
+            return false;
+        }
+    }
+    return text.len > 0;
+}
+
+bool mcpa_text_is_token68(mcpa_str_t text)
+{
+    size_t i = 0;
+
+    while (i < text.len && (is_alnum(text.ptr[i]) || is_one_of(text.ptr[i], "-._~+/"))) {
+        i++;
+    }
+    if (i == 0) {
+        return false;
+    }
+    while (i < text.len && text.ptr[i] == '=') {
+        i++;
+    }
+    return i == text.len;
+}
+
+bool mcpa_text_is_scope_token(mcpa_str_t text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+
+        if (c < 0x21 || c > 0x7e || c == '"' || c == '\\') {
+            return false;
+        }
+    }
+    return text.len > 0;
+}
+
+bool mcpa_text_is_printable(mcpa_str_t text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+
+        if (c < 0x20 || c == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool mcpa_text_glob(mcpa_str_t pattern, mcpa_str_t text)
+{
+    size_t p = 0, t = 0;
+    size_t after_star = 0, resume = 0;
+    bool starred = false;
+
+    while (t < text.len) {
+        if (p < pattern.len && pattern.ptr[p] == '*') {
+            after_star = ++p;
+            resume = t;
+            starred = true;
+        } else if (p < pattern.len && (pattern.ptr[p] == '?' || pattern.ptr[p] == text.ptr[t])) {
+            p++;
+            t++;
+        } else if (starred) {
+            /* Let the last star take one byte more. Earlier stars need no second try: whatever they could give up,
+             * the last one can take. */
+            p = after_star;
+            t = ++resume;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.len && pattern.ptr[p] == '*') {
+        p++;
+    }
+    return p == pattern.len;
+}
+
+static void put_digits(char *at, size_t count, unsigned value)
+{
+    while (count > 0) {
+        at[--count] = (char)('0' + value % 10);
+        value /= 10;
+    }
+}
+
+void mcpa_text_rfc3339(char memory[25], int64_t unix_us)
+{
+    const int64_t last_us = MCPA_TIME_MAX_S * INT64_C(1000000) + 999999;
+    int64_t us = unix_us < 0 ? 0 : unix_us > last_us ? last_us : unix_us;
+    unsigned ms = (unsigned)(us / 1000 % 1000);
+    unsigned second = (unsigned)(us / 1000000 % 86400);
+    unsigned day = (unsigned)(us / INT64_C(86400000000));
+    unsigned year, month, quad, century;
+
+    /* Count days from 1600-03-01: with March first the leap day ends a year, so a month's start is a linear formula and
+     * leap years are plain division. 135080 days lie between that day and 1970-01-01. */
+    day += 135080;
+    year = 1600 + day / 146097 * 400;
+    day %= 146097;
+    century = day / 36524 < 3 ? day / 36524 : 3; /* the fourth century is a day longer */
+    day -= century * 36524;
+    quad = day / 1461;
+    day %= 1461;
+    year += century * 100 + quad * 4;
+    quad = day / 365 < 3 ? day / 365 : 3; /* and so is the fourth year */
+    day -= quad * 365;
+    year += quad;
+    month = (5 * day + 2) / 153; /* five months have 153 days, from March and again from August */
+    day -= (153 * month + 2) / 5;
+    year += month >= 10 ? 1 : 0;
+    month = month >= 10 ? month - 9 : month + 3;
+    memcpy(memory, "0000-00-00T00:00:00.000Z", 25);
+    put_digits(memory, 4, year);
+    put_digits(memory + 5, 2, month);
+    put_digits(memory + 8, 2, day + 1);
+    put_digits(memory + 11, 2, second / 3600);
+    put_digits(memory + 14, 2, second / 60 % 60);
+    put_digits(memory + 17, 2, second % 60);
+    put_digits(memory + 20, 3, ms);
+}
+
+static bool is_hex(char c)
+{
+    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* The characters of RFC 3986 path and query; quotes, backslashes and bytes over 0x7e never get into a header this way. */
+static bool is_path_and_query(mcpa_str_t text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+
+        if (c == '%') {
+            if (text.len - i < 3 || !is_hex(text.ptr[i + 1]) || !is_hex(text.ptr[i + 2])) {
+                return false;
+            }
+        } else if (!is_alnum(c) && !is_one_of(c, "-._~/?:@!$&'()*+,;=")) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Length of the host at the start of an authority, brackets included; 0 when there is none. Percent-encoded hosts are
+ * refused: programs disagree on what they name. */
+static size_t host_len(mcpa_str_t authority)
+{
+    size_t n = 0;
+
+    if (authority.len > 0 && authority.ptr[0] == '[') {
+        n = 1;
+        while (n < authority.len && (is_hex(authority.ptr[n]) || is_one_of(authority.ptr[n], ":."))) {
+            n++;
+        }
+        return n > 2 && n < authority.len && authority.ptr[n] == ']' ? n + 1 : 0;
+    }
+    while (n < authority.len && (is_alnum(authority.ptr[n]) || is_one_of(authority.ptr[n], "-._"))) {
+        n++;
+    }
+    return n > 0 && is_alnum(authority.ptr[0]) ? n : 0;
+}
+
+static bool split_url(mcpa_str_t url, bool *is_https, mcpa_str_t *host)
+{
+    size_t scheme_len = 0;
+    mcpa_str_t authority;
+    uint64_t port;
+
+    if (url.len > 8 && mcpa_str_ieq((mcpa_str_t){ url.ptr, 8 }, MCPA_STR("https://"))) {
+        scheme_len = 8;
+    } else if (url.len > 7 && mcpa_str_ieq((mcpa_str_t){ url.ptr, 7 }, MCPA_STR("http://"))) {
+        scheme_len = 7;
+    } else {
+        return false;
+    }
+    authority = (mcpa_str_t){ url.ptr + scheme_len, 0 };
+    while (scheme_len + authority.len < url.len && !is_one_of(authority.ptr[authority.len], "/?")) {
+        authority.len++;
+    }
+    *host = (mcpa_str_t){ authority.ptr, host_len(authority) };
+    if (host->len == 0) {
+        return false;
+    }
+    if (host->len < authority.len &&
+        (authority.ptr[host->len] != ':' ||
+         !mcpa_text_u64((mcpa_str_t){ authority.ptr + host->len + 1, authority.len - host->len - 1 }, &port) || port == 0 ||
+         port > 65535)) {
+        return false;
+    }
+    *is_https = scheme_len == 8;
+    return is_path_and_query((mcpa_str_t){ authority.ptr + authority.len, url.len - scheme_len - authority.len });
+}
+
+bool mcpa_text_is_url(mcpa_str_t url, bool *is_https)
+{
+    mcpa_str_t host;
+    bool https;
+
+    if (!split_url(url, &https, &host)) {
+        return false;
+    }
+    *is_https = https;
+    return true;
+}
+
+/* 127.0.0.0/8 in the usual four-number spelling only; "127.1" and hex forms are no loopback to us. */
+static bool is_ipv4_loopback(mcpa_str_t host)
+{
+    size_t at = 0;
+
+    for (int part = 0; part < 4; part++) {
+        mcpa_str_t number = { host.ptr + at, 0 };
+        uint64_t value;
+
+        while (at + number.len < host.len && is_digit(number.ptr[number.len])) {
+            number.len++;
+        }
+        if (number.len > 3 || !mcpa_text_u64(number, &value) || value > 255 || (number.len > 1 && number.ptr[0] == '0') ||
+            (part == 0 && value != 127)) {
+            return false;
+        }
+        at += number.len;
+        if (part < 3 && (at >= host.len || host.ptr[at++] != '.')) {
+            return false;
+        }
+    }
+    return at == host.len;
+}
+
+bool mcpa_text_url_is_loopback(mcpa_str_t url)
+{
+    mcpa_str_t host;
+    bool https;
+
+    return split_url(url, &https, &host) &&
+           (mcpa_str_ieq(host, MCPA_STR("localhost")) || mcpa_str_eqz(host, "[::1]") || is_ipv4_loopback(host));
+}
