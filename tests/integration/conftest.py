@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures; README.md tells how to use them."""
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from harness import paths  # noqa: E402
+from harness.world import World  # noqa: E402
+
+
+def pytest_addoption(parser):
+    parser.addoption("--keep", action="store_true", help="keep every scratch directory")
+
+
+def pytest_configure(config):
+    if config.getoption("--keep"):
+        paths.KEEP = True
+    if os.geteuid() != 0:
+        raise pytest.UsageError("the integration tests start httpd as root, as a real one is; run them as root")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        item.failed_once = True
+        item.parent.failed_once = True
+
+
+def _worlds(request, name):
+    world = World(name)
+    try:
+        yield world
+    finally:
+        world.close(failed=getattr(request.node, "failed_once", False))
+
+
+@pytest.fixture
+def world(request):
+    """A World of this test's own: world.httpd(), world.admind(), world.issuer(), world.upstream(), world.stack()."""
+    yield from _worlds(request, request.node.name)
+
+
+@pytest.fixture(scope="module")
+def module_world(request):
+    """The same for all tests of a file."""
+    yield from _worlds(request, request.node.name.rsplit("/", 1)[-1].replace("test_", "").replace(".py", ""))
+
+
+@pytest.fixture(scope="module")
+def stack(module_world):
+    """Issuer, upstream, daemon and httpd (event) with a guarded /mcp, shared by the file's tests."""
+    return module_world.stack()
+
+
+@pytest.fixture(params=["event", "worker", "prefork"])
+def mpm(request):
+    return request.param

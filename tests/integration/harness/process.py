@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes, ports and waiting. Nothing here sleeps for luck: everything polls a condition until a deadline."""
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+
+from . import paths
+
+_taken = set()
+
+
+def free_port():
+    """A loopback port below the kernel's range for outgoing connections, so that no client of ours can sit on it."""
+    for _ in range(400):
+        port = random.SystemRandom().randrange(20000, 32000)
+        if port in _taken:
+            continue
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _taken.add(port)
+        return port
+    raise RuntimeError("no free port")
+
+
+def wait_until(condition, timeout=10.0, what="the condition", interval=0.02):
+    """Polls until condition() is true and returns its value; AssertionError with `what` (text or function) after the deadline."""
+    deadline = time.monotonic() + timeout * paths.PATIENCE
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout * paths.PATIENCE:g} s: {what() if callable(what) else what}")
+        time.sleep(interval)
+
+
+def port_answers(port, host="127.0.0.1"):
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+class Process:
+    """A program in a session (and process group) of its own, its output in a file."""
+
+    def __init__(self, argv, output, env=None, cwd=None):
+        self.argv = [str(a) for a in argv]
+        self.output = output
+        with open(output, "ab") as sink:
+            self.popen = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, env=env, cwd=cwd,
+                                          start_new_session=True)
+        self.pid = self.popen.pid
+
+    @property
+    def alive(self):
+        return self.popen.poll() is None
+
+    def send_signal(self, number):
+        if self.alive:
+            os.kill(self.pid, number)
+
+    def wait(self, timeout=20):
+        return self.popen.wait(timeout * paths.PATIENCE)
+
+    def stop(self, timeout=20, number=signal.SIGTERM):
+        """Ends the program politely, then its whole group. Returns its exit status."""
+        if self.alive:
+            os.kill(self.pid, number)
+            try:
+                self.popen.wait(timeout * paths.PATIENCE)
+            except subprocess.TimeoutExpired:
+                pass
+        self.kill()
+        return self.popen.returncode
+
+    def kill(self):
+        """SIGKILL for whatever is left of the group this program led."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+        self.popen.wait()
+
+    def read_output(self):
+        with open(self.output, encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    # What a process costs, for the tests that want it flat.
+    def rss_kib(self, pid=None):
+        with open(f"/proc/{pid or self.pid}/status", encoding="ascii") as f:
+            for line in f:
+                if line.startswith("VmRSS:"):
+                    return int(line.split()[1])
+        return 0
+
+    def descriptors(self, pid=None):
+        return len(os.listdir(f"/proc/{pid or self.pid}/fd"))
+
+    def children(self):
+        with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as f:
+            return [int(x) for x in f.read().split()]
