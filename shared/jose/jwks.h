@@ -37,7 +37,7 @@ void mcpa_jwks_release(mcpa_jwks_t **set);
 size_t mcpa_jwks_count(const mcpa_jwks_t *set);
 const mcpa_key_t *mcpa_jwks_at(const mcpa_jwks_t *set, size_t index);
 /* The one key for this alg and kid. kid {NULL,0} (absent): the only key that fits alg, else NULL. *known_kid (may be NULL) tells
- * whether any key has that kid. */
+ * whether any key has that kid. A declared secret has no kid and answers to every one. */
 const mcpa_key_t *mcpa_jwks_find(const mcpa_jwks_t *set, mcpa_alg_t alg, mcpa_str_t kid, bool *known_kid);
 
 mcpa_str_t mcpa_key_kid(const mcpa_key_t *key);  /* {NULL,0} when it has none */
@@ -47,7 +47,8 @@ size_t mcpa_key_bits(const mcpa_key_t *key);
 /* Whether the key may verify alg: kty, curve, its own alg, secret length. */
 bool mcpa_key_fits(const mcpa_key_t *key, mcpa_alg_t alg);
 
-/* Appends the set as a normalised JWK Set of public keys (never secrets): what the daemon publishes. */
+/* Appends the set as a normalised JWK Set of public keys (never secrets), which mcpa_jwks_parse takes again: what the daemon
+ * publishes. Check mcpa_out_status. */
 void mcpa_jwks_print(mcpa_out_t *out, const mcpa_jwks_t *set);
 
 #endif
