@@ -8,7 +8,7 @@
 #include "policy/reason.h"
 
 /* Appends the challenge for this reason, or nothing when its row has none. Carries realm, error and error_description (unless the row has no
- * error), scope (what the Location needs), resource_metadata. Quotes and backslashes cannot occur: configuration refuses them. */
+ * error), scope (what the Location needs, never offline_access), resource_metadata. Quotes and backslashes cannot occur: configuration refuses them. */
 void mcpa_challenge_print(mcpa_out_t *out, const mcpa_policy_t *policy, mcpa_reason_t reason);
 /* {"error":..,"message":..[,"retry_after":N]} for this reason; retry_after_s < 0: none. */
 void mcpa_error_body_print(mcpa_out_t *out, mcpa_reason_t reason, int64_t retry_after_s);

@@ -6,9 +6,14 @@
 #include "policy/reason.h"
 
 /* authorization: the field value as received, {NULL,0} when absent. query: the raw query string or {NULL,0}.
- * PASS with *token set (borrows); NO_TOKEN (absent, or another scheme such as Basic); AUTHORIZATION_MALFORMED ("Bearer" without token, not
- * token68, trailing text, comma-joined, tab); TWO_CREDENTIALS (also an access_token parameter in the query beside the header);
- * TOKEN_TOO_LONG. The scheme is case-insensitive, then one or more SP. */
+ * PASS with *token set (borrows), else *token is untouched:
+ *   NO_TOKEN                 absent, or another scheme such as Basic; an access_token in the query alone is no credential either
+ *   AUTHORIZATION_MALFORMED  empty, no scheme, "Bearer" without token, not token68, trailing text, a comma, a tab, any control character
+ *   TWO_CREDENTIALS          joined header lines of which a later one is Bearer or DPoP; Bearer beside an access_token parameter in the
+ *                            query, whatever its spelling (percent-encoded, "access+token", any position)
+ *   TOKEN_MALFORMED          scheme DPoP: proofs are not checked here, so its token must not pass as a bearer (RFC 9449 section 7.1); 401
+ *   TOKEN_TOO_LONG           over MCPA_TOKEN_MAX_BYTES
+ * The scheme is case-insensitive, then one or more SP. */
 mcpa_reason_t mcpa_credential_extract(mcpa_str_t *token, mcpa_str_t authorization, mcpa_str_t query);
 
 #endif

@@ -15,7 +15,8 @@ void mcpa_metadata_url_print(mcpa_out_t *out, mcpa_str_t resource);
 /* The path part of that URL ("/.well-known/oauth-protected-resource/mcp"): what the server answers at. */
 void mcpa_metadata_path_print(mcpa_out_t *out, mcpa_str_t resource);
 /* The document: resource, authorization_servers (the issuers), scopes_supported (omitted when none; never offline_access),
- * bearer_methods_supported ["header"], resource_signing_alg_values_supported. */
+ * bearer_methods_supported ["header"]. No resource_signing_alg_values_supported: that is about signed answers of the resource, of which there are
+ * none, not about its tokens. */
 void mcpa_metadata_print(mcpa_out_t *out, const mcpa_policy_t *policy);
 
 #endif

@@ -67,7 +67,7 @@ typedef struct mcpa_policy {
     uint64_t generation;           /* of the whole configuration; part of the token cache's key */
 } mcpa_policy_t;
 
-/* "100/min burst=20" (the words after the key). Sets interval_ns and burst. error: a static sentence when false. N 1..1000000,
+/* "100/min" and "burst=20" or "20" (the words after the key; burst {NULL,0} when absent). Sets interval_ns and burst. error: a static sentence when false. N 1..1000000,
  * units s, min, hour, day; burst default N, 1..MCPA_BURST_MAX. */
 bool mcpa_limit_parse(mcpa_limit_t *limit, mcpa_str_t rate, mcpa_str_t burst, const char **error);
 const char *mcpa_limit_key_word(mcpa_limit_key_t key); /* "subject"... */
