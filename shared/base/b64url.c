@@ -14,6 +14,24 @@ static const unsigned char reverse[256] = {
     ['8'] = 61, ['9'] = 62, ['-'] = 63, ['_'] = 64,
 };
 
+bool mcpa_b64url_is_canonical(mcpa_str_t text)
+{
+    size_t rest = text.len % 4;
+    unsigned last;
+
+    for (size_t i = 0; i < text.len; i++) {
+        if (reverse[(unsigned char)text.ptr[i]] == 0) {
+            return false;
+        }
+    }
+    if (rest == 0) {
+        return true;
+    }
+    /* Two characters carry 12 bits for one byte, three carry 18 for two: 4 and 2 bits are left over. */
+    last = reverse[(unsigned char)text.ptr[text.len - 1]] - 1u;
+    return rest != 1 && (last & (rest == 2 ? 15u : 3u)) == 0;
+}
+
 /* Reads n (1..4) characters into the high end of 24 bits. */
 static bool read_group(uint32_t *bits, const char *text, size_t n)
 {

@@ -14,6 +14,8 @@ static inline size_t mcpa_b64url_decoded_max(size_t len)
 
 /* Decodes into memory (cap bytes) and sets *written. MCPA_EMALFORMED or MCPA_ETOOBIG. Empty text gives zero bytes. */
 mcpa_status_t mcpa_b64url_decode(unsigned char *memory, size_t cap, size_t *written, mcpa_str_t text) MCPA_MUST_CHECK;
+/* Whether decoding would succeed, given room. */
+bool mcpa_b64url_is_canonical(mcpa_str_t text);
 /* Appends the encoding of len bytes. */
 void mcpa_b64url_encode(mcpa_out_t *out, const void *bytes, size_t len);
 

@@ -10,25 +10,19 @@
 /* The longest signature: RSA with the largest key we take. */
 #define SIGNATURE_MAX_BYTES (MCPA_RSA_MAX_BITS / 8)
 
-static bool is_segment_char(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
-
-/* Takes one non-empty segment from *rest; what ends it is '.' or, for the last one, the end of the token. */
+/* Takes one non-empty segment from *rest; what ends it is '.' or, for the last one, the end of the token. Its spelling is checked
+ * even where nobody may ever decode it: a token is known by its text, so it must have one text only. */
 static bool take_segment(mcpa_str_t *rest, mcpa_str_t *segment, bool is_last)
 {
-    size_t n = 0;
+    const char *dot = rest->len > 0 ? memchr(rest->ptr, '.', rest->len) : NULL;
+    size_t n = dot != NULL ? (size_t)(dot - rest->ptr) : rest->len;
 
-    while (n < rest->len && is_segment_char(rest->ptr[n])) {
-        n++;
-    }
-    if (n == 0 || (n == rest->len) != is_last || (!is_last && rest->ptr[n] != '.')) {
+    *segment = (mcpa_str_t){ rest->ptr, n };
+    if (n == 0 || (dot == NULL) != is_last || !mcpa_b64url_is_canonical(*segment)) {
         return false;
     }
-    *segment = (mcpa_str_t){ rest->ptr, n };
-    if (!is_last) {
-        *rest = (mcpa_str_t){ rest->ptr + n + 1, rest->len - n - 1 };
+    if (dot != NULL) {
+        *rest = (mcpa_str_t){ dot + 1, rest->len - n - 1 };
     }
     return true;
 }

@@ -19,10 +19,10 @@ typedef struct mcpa_jws {
     mcpa_str_t typ;             /* {NULL,0} when absent */
 } mcpa_jws_t;
 
-/* Exactly three non-empty segments of [A-Za-z0-9_-], header a JSON object with a string "alg". Refused here: alg "none" in any
- * case, unknown alg (MCPA_EUNSUPPORTED), any "crit", "b64", "zip", "cty" JWT (nested), "kid" that is no string or longer than
- * MCPA_KID_MAX_BYTES or not printable, "typ" that is no string. "jwk", "jku", "x5u", "x5c", "x5t" are ignored: nothing in a token names a key
- * source. On failure jws holds nothing that needs clearing. */
+/* Exactly three non-empty segments of canonical base64url, header a JSON object with a string "alg". MCPA_EUNSUPPORTED: alg "none"
+ * in any case, unknown alg, any "crit", "b64" or "zip", "cty" JWT (nested). MCPA_EMALFORMED: "kid" that is no string, longer than
+ * MCPA_KID_MAX_BYTES or not printable, "typ" that is no string. "jwk", "jku", "x5u", "x5c", "x5t" are ignored: nothing in a token
+ * names a key source. On failure jws holds nothing that needs clearing. */
 mcpa_status_t mcpa_jws_split(mcpa_jws_t *jws, mcpa_str_t token) MCPA_MUST_CHECK;
 void mcpa_jws_clear(mcpa_jws_t *jws);
 
@@ -30,11 +30,11 @@ void mcpa_jws_clear(mcpa_jws_t *jws);
  * r||s of exact length, with 0 < r,s < n; base64url must be canonical. Thread-safe. */
 bool mcpa_jws_verify(const mcpa_jws_t *jws, const mcpa_key_t *key) MCPA_MUST_CHECK;
 /* The same on raw parts (used by jws.c and by tests on primitive vectors). */
-bool mcpa_key_verify(const mcpa_key_t *key, mcpa_alg_t alg, mcpa_str_t message, const unsigned char *signature, size_t signature_len)
-    MCPA_MUST_CHECK;
+bool mcpa_key_verify(const mcpa_key_t *key, mcpa_alg_t alg, mcpa_str_t message, const unsigned char *signature,
+                     size_t signature_len) MCPA_MUST_CHECK;
 
-/* Decodes the payload to a JSON object; to be freed. Call only after mcpa_jws_verify said true, except to read 'iss' when choosing the
- * issuer: that value is a claim of the sender until verified. */
+/* Decodes the payload to a JSON object; to be freed. Call only after mcpa_jws_verify said true, except to read 'iss' when choosing
+ * the issuer: that value is a claim of the sender until verified. */
 mcpa_status_t mcpa_jws_payload(mcpa_json_t **out, const mcpa_jws_t *jws) MCPA_MUST_CHECK;
 
 #endif
