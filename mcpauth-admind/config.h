@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mcpauth-admind.conf: one 'Key value...' a line, '#' comments; the table of keys is in config.c. */
+/* mcpauth-admind.conf: one 'Key value...' a line, '#' comments; the table of keys, with every default, is in config.c. */
 #ifndef ADMIND_CONFIG_H
 #define ADMIND_CONFIG_H
 
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "base/bytes.h"
 #include "log.h"
 
 #define ADMIND_LIST_MAX 16
+#define ADMIND_KEYS_MAX 32 /* rows in the table of keys */
 
 typedef struct admind_receiver { /* Alertmanager or Webhook */
     char *url;
@@ -16,20 +18,20 @@ typedef struct admind_receiver { /* Alertmanager or Webhook */
     mcpa_str_t secret;
 } admind_receiver_t;
 
-typedef struct admind_rule {     /* Alert NAME key=value... */
+typedef struct admind_rule {     /* Alert NAME off | Alert NAME key=value... */
     const char *name;            /* of the built-in alert */
     bool enabled;
     int64_t threshold;
     int64_t window_us;
     bool by_address;
     bool by_location;
-    char *severity;
+    char *severity;              /* "critical", "warning" or "info" */
 } admind_rule_t;
 
 typedef enum admind_rule_id {
     ADMIND_RULE_AUTH_FAILURES, /* more than 'threshold' guesses in 'window' from one address on one Location */
     ADMIND_RULE_KEYS_STALE,    /* an issuer's keys were not refreshed for 'window' */
-    ADMIND_RULE_AUDIT_LOST,    /* children report lost records */
+    ADMIND_RULE_AUDIT_LOST,    /* more than 'threshold' records were lost within 'window' */
     ADMIND_RULE_MODULE_SILENT, /* no child is linked for 'window' */
     ADMIND_RULE_COUNT
 } admind_rule_id_t;
@@ -43,7 +45,8 @@ typedef struct admind_config {
     char *journal_dir;
     int64_t journal_retention_days;
     char *peer_user;
-    uid_t peer_uid;
+    uid_t peer_uid;            /* set by admind_config_check */
+    gid_t peer_gid;
     int64_t key_refresh_us;    /* KeyRefresh: used when the provider gives no max-age; also the longest interval */
     int64_t key_max_stale_us;
     admind_rule_t rules[ADMIND_RULE_COUNT];
@@ -57,12 +60,22 @@ typedef struct admind_config {
     bool insecure_fetch_loopback; /* AllowInsecureFetch loopback */
     char *ca_file;             /* KeyCAFile: extra trust anchors for fetching; NULL: the system's */
     bool allow_private;        /* AllowPrivateFetch on: keys may come from private addresses */
+    unsigned lines[ADMIND_KEYS_MAX]; /* where each row of the table stood in the file; 0: the default counts */
 } admind_config_t;
 
-/* Reads and checks. NULL on error, with "file:line: what is wrong; what to write instead" on 'error' (cap bytes). To be freed. */
+/* Reads the file and checks what can be seen in it. NULL on error, with "file:line: what is wrong; what to write instead" on 'error' (cap bytes). To be freed. */
 admind_config_t *admind_config_read(const char *path, char *error, size_t cap);
 /* What is checked beyond the file itself: directories exist, are owned and closed as they must be, user exists, secrets readable and tight. */
 bool admind_config_check(admind_config_t *config, char *error, size_t cap);
 void admind_config_free(admind_config_t **config);
+
+/* The line of the file that set this key; 0 when the default counts. */
+unsigned admind_config_line(const admind_config_t *config, const char *key);
+/* "127.0.0.1:9860", "[::1]:9860" or "unix:PATH" as a socket address; false when it is none of these or not a loopback address. */
+bool admind_config_address(const char *listen, struct sockaddr_storage *address, socklen_t *len);
+/* One Alert line: words[0] is the rule's name. why: "what is wrong; what to write instead". */
+bool admind_config_alert(admind_config_t *config, char *const *words, size_t n_words, char *why, size_t cap);
+/* Every rule at its default; false when memory ran out. */
+bool admind_config_alert_defaults(admind_config_t *config);
 
 #endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "configtable.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+
+#define SECOND_US INT64_C(1000000)
+#define DAY_US (86400 * SECOND_US)
+
+static admind_setter_t set_listen, set_path, set_socket, set_number, set_duration, set_word, set_alert, set_alertmanager, set_webhook, set_level, set_loopback,
+    set_switch;
+
+#define AT(member) offsetof(admind_config_t, member)
+static const admind_row_t rows[] = {
+    { "Listen", set_listen, AT(listen), "127.0.0.1:9860", "127.0.0.1:9860 or unix:/run/mcpauth/admin.sock", 1, 0, 0, false },
+    { "Socket", set_socket, AT(socket), "/run/mcpauth/mcpauth.sock", "an absolute path of at most 100 characters", 1, 0, 0, false },
+    { "StateDir", set_path, AT(state_dir), "/var/lib/mcpauth", "an absolute path", 1, 0, 0, false },
+    { "SpoolDir", set_path, AT(spool_dir), "/var/spool/mcpauth", "an absolute path", 1, 0, 0, false },
+    { "JournalDir", set_path, AT(journal_dir), "/var/log/mcpauth", "an absolute path", 1, 0, 0, false },
+    { "JournalRetentionDays", set_number, AT(journal_retention_days), "90", "a number of days from 1 to 3650", 1, 1, 3650, false },
+    { "PeerUser", set_word, AT(peer_user), "www-data", "the user that httpd's children run as", 1, 0, 0, false },
+    { "KeyRefresh", set_duration, AT(key_refresh_us), "10min", "a duration from 1s to 24h, such as 10min", 1, SECOND_US, DAY_US, false },
+    { "KeyMaxStale", set_duration, AT(key_max_stale_us), "24h", "a duration from 1s to 30d, such as 24h", 1, SECOND_US, 30 * DAY_US, false },
+    { "Alert", set_alert, 0, NULL, "auth_failures threshold=10 window=5min by=address,location", ADMIND_WORDS_MAX, 0, 0, true },
+    { "Alertmanager", set_alertmanager, 0, NULL, "http://127.0.0.1:9093", 1, 0, 0, true },
+    { "Webhook", set_webhook, 0, NULL, "https://hooks.example.com/mcpauth secret-file=/etc/mcpauth/webhook.secret", 2, 0, 0, true },
+    { "AdminTokenFile", set_path, AT(admin_token_file), NULL, "an absolute path", 1, 0, 0, false },
+    { "LogLevel", set_level, AT(log_level), "notice", "err, warning, notice, info or debug", 1, 0, 0, false },
+    { "AllowInsecureFetch", set_loopback, AT(insecure_fetch_loopback), NULL, "loopback, or leave the line out", 1, 0, 0, false },
+    { "KeyCAFile", set_path, AT(ca_file), NULL, "an absolute path", 1, 0, 0, false },
+    { "AllowPrivateFetch", set_switch, AT(allow_private), "off", "on or off", 1, 0, 0, false },
+};
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+_Static_assert(ROWS <= ADMIND_KEYS_MAX, "admind_config_t.lines has a slot a row");
+
+static bool complain(char *why, size_t cap, const char *what, const char *value, const admind_row_t *row)
+{
+    snprintf(why, cap, "%s '%s' %s; write %s", row->key, value, what, row->shape);
+    return false;
+}
+
+static bool set_text(char **slot, const char *value)
+{
+    char *copy = strdup(value);
+
+    if (copy == NULL) {
+        return false;
+    }
+    free(*slot);
+    *slot = copy;
+    return true;
+}
+
+static void *member(admind_config_t *config, const admind_row_t *row)
+{
+    return (char *)config + row->offset;
+}
+
+static bool set_word(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap)
+{
+    (void)n;
+    return set_text(member(config, row), values[0]) || complain(why, cap, "finds no memory", values[0], row);
+}
+
+static bool set_path(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap)
+{
+    size_t len = strlen(values[0]);
+
+    if (values[0][0] != '/' || len > 3000) {
+        return complain(why, cap, "is no absolute path", values[0], row);
+    }
+    if (len > 1 && values[0][len - 1] == '/') {
+        values[0][len - 1] = '\0';
+    }
+    return set_word(config, row, values, n, why, cap);
+}
+
+static bool set_socket(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap)
+{
+    if (strlen(values[0]) > 100) { /* sun_path has 108 bytes */
+        return complain(why, cap, "is too long for a socket", values[0], row);
+    }
+    return set_path(config, row, values, n, why, cap);
+}
+
+static bool set_listen(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap)
+{
+    struct sockaddr_storage address;
+    socklen_t len;
+
+    if (!admind_config_address(values[0], &address, &len)) {
+        return complain(why, cap, "is no loopback address with a port (Apache publishes it to the outside)", values[0], row);
+    }
+    return set_word(config, row, values, n, why, cap);
+}
+
+static bool set_number(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap)
+{
+    uint64_t number;
+
+    (void)n;
+    if (!mcpa_text_u64(mcpa_str(values[0]), &number) || number < (uint64_t)row->low || number > (uint64_t)row->high) {
+        return complain(why, cap, "is out of range", values[0], row);
+    }
+    *(int64_t *)member(config, row) = (int64_t)number;
+    return true;
+}
+
+static bool set_duration(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap)
+{
+    int64_t us;
+
+    (void)n;
+    if (!mcpa_text_duration(mcpa_str(values[0]), &us) || us < row->low || us > row->high) {
+        return complain(why, cap, "is out of range", values[0], row);
+    }
+    *(int64_t *)member(config, row) = us;
+    return true;
+}
+
+static bool set_level(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap)
+{
+    (void)n;
+    return admind_level_find(member(config, row), values[0]) || complain(why, cap, "is no level", values[0], row);
+}
+
+static bool set_loopback(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap)
+{
+    (void)n;
+    if (strcmp(values[0], "loopback") != 0) {
+        return complain(why, cap, "is not possible: http is for loopback addresses only", values[0], row);
+    }
+    *(bool *)member(config, row) = true;
+    return true;
+}
+
+static bool set_switch(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap)
+{
+    bool on = mcpa_str_ieq(mcpa_str(values[0]), MCPA_STR("on"));
+
+    (void)n;
+    if (!on && !mcpa_str_ieq(mcpa_str(values[0]), MCPA_STR("off"))) {
+        return complain(why, cap, "is neither on nor off", values[0], row);
+    }
+    *(bool *)member(config, row) = on;
+    return true;
+}
+
+static bool set_alert(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap)
+{
+    (void)row;
+    return admind_config_alert(config, values, n, why, cap);
+}
+
+static bool set_alertmanager(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap)
+{
+    bool is_https;
+
+    (void)n;
+    if (!mcpa_text_is_url(mcpa_str(values[0]), &is_https)) {
+        return complain(why, cap, "is no http or https URL", values[0], row);
+    }
+    if (config->n_alertmanagers == ADMIND_LIST_MAX) {
+        return complain(why, cap, "is one too many", values[0], row);
+    }
+    return set_text(&config->alertmanagers[config->n_alertmanagers++].url, values[0]) || complain(why, cap, "finds no memory", values[0], row);
+}
+
+static bool set_webhook(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap)
+{
+    admind_receiver_t *hook;
+    bool is_https;
+
+    if (!mcpa_text_is_url(mcpa_str(values[0]), &is_https)) {
+        return complain(why, cap, "is no http or https URL", values[0], row);
+    }
+    if (n != 2 || strncmp(values[1], "secret-file=/", 13) != 0) {
+        return complain(why, cap, "has no secret-file=PATH: receivers check the signature", values[0], row);
+    }
+    if (config->n_webhooks == ADMIND_LIST_MAX) {
+        return complain(why, cap, "is one too many", values[0], row);
+    }
+    hook = &config->webhooks[config->n_webhooks++];
+    return (set_text(&hook->url, values[0]) && set_text(&hook->secret_file, values[1] + 12)) ||
+           complain(why, cap, "finds no memory", values[0], row);
+}
+
+const admind_row_t *admind_config_rows(size_t *count)
+{
+    *count = ROWS;
+    return rows;
+}
