@@ -13,6 +13,7 @@ from .canary import Canaries
 from .httpd import Httpd
 from .issuer import Issuer
 from .monitoring import Alertmanager, Prometheus
+from .node import Everything, Node, Provider
 from .process import wait_until
 from .rpc import call_tool
 from .tls import Tls
@@ -31,7 +32,7 @@ class World:
         self.parts = []
         self.allow_crashes = False  # a test that kills children on purpose says so
         self._tls = None
-        self._resources = 0
+        self._node = None
 
     def _add(self, part):
         self.parts.append(part)
@@ -67,6 +68,20 @@ class World:
 
     def alertmanager(self):
         return self._add(Alertmanager(self.scratch)).start()
+
+    @property
+    def node(self):
+        if self._node is None:
+            self._node = Node(self.scratch)
+        return self._node
+
+    def provider(self, **options):
+        """oidc-provider, the certified one."""
+        return self._add(Provider(self.node, self.canaries, **options))
+
+    def everything(self):
+        """server-everything, the MCP project's own."""
+        return self._add(Everything(self.node))
 
     def stack(self, location="", admind=True, admind_config="", issuer_options="", issuer=None, path="/mcp", config="", locations=None, **httpd_options):
         """Issuer, upstream, daemon and httpd with one guarded Location that proxies to the upstream.
