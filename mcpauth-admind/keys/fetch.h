@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The one place that knows libcurl: asynchronous HTTP(S) on the daemon's loop. Every transfer is bounded in time, size and place: https only (http to
- * loopback when allowed), no redirects, no proxy, no cookies, no compression, resolved address checked against private, link-local and loopback ranges
- * unless allowed. */
+ * loopback when allowed), no redirects, no proxy, no cookies, no compression, no connection used twice; the resolved address is checked against private,
+ * link-local and loopback ranges unless allowed. */
 #ifndef ADMIND_FETCH_H
 #define ADMIND_FETCH_H
 
@@ -12,9 +12,9 @@ typedef struct admind_fetcher admind_fetcher_t;
 typedef struct admind_fetch admind_fetch_t;
 
 typedef struct admind_fetch_options {
-    bool insecure_loopback;  /* http:// to a loopback address is allowed */
-    bool allow_private;
-    const char *ca_file;
+    bool insecure_loopback;  /* http:// to a loopback address is allowed, and connecting to one at all */
+    bool allow_private;      /* private and loopback addresses are allowed; link-local and its like never are */
+    const char *ca_file;     /* trust anchors besides the system's; NULL: none */
 } admind_fetch_options_t;
 
 typedef struct admind_fetch_request {
@@ -36,9 +36,9 @@ typedef struct admind_fetch_result {
 
 admind_fetcher_t *admind_fetcher_new(admind_loop_t *loop, const admind_fetch_options_t *options);
 void admind_fetcher_free(admind_fetcher_t **fetcher); /* cancels what runs, without callbacks */
-/* Calls done exactly once, later, from the loop; NULL (and no call) when it could not even start. */
+/* Calls done exactly once, later, from the loop; NULL (and no call) when it could not even start. The handle is void once done is called. */
 admind_fetch_t *admind_fetch_start(admind_fetcher_t *fetcher, const admind_fetch_request_t *request,
                                    void (*done)(void *ctx, const admind_fetch_result_t *result), void *ctx);
-void admind_fetch_cancel(admind_fetch_t **fetch); /* no call after this */
+void admind_fetch_cancel(admind_fetch_t **fetch); /* no call after this; not from inside the fetch's own done */
 
 #endif
