@@ -29,7 +29,7 @@
 #define MCPA_BURST_MAX 1000000
 
 /* Audit */
-#define MCPA_RECORD_MAX_BYTES 16384    /* one encoded record; client strings are cut to fit, with a mark */
+#define MCPA_RECORD_MAX_BYTES 24576    /* one encoded record: every string field at its own ceiling still fits */
 #define MCPA_AUDIT_TEXT_MAX_BYTES 1024 /* one client-given string in a record */
 #define MCPA_FRAME_MAX_BYTES 65536     /* one frame on the link, header included */
 #define MCPA_SEGMENT_BYTES (1024 * 1024) /* preallocated per child; prefork may have hundreds of children */
