@@ -1,31 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* This child's own spool: committed records in preallocated segment files, held until the daemon has them. One instance per child process, made in
- * child_init after privileges are dropped. Commit: any request thread (a process-local mutex); the rest: the link's thread only. */
+/* This child's own spool: committed records in preallocated segment files (segfile.h), held until the daemon has them. One instance per child
+ * process, made in child_init after privileges are dropped.
+ *
+ * Threads: commit, has_room and the counters from any; the rest from the link's thread only. One process-local mutex orders the commits: no other
+ * process takes it, so a killed child leaves at most one torn record at the end of its file, which checksum and seq reveal.
+ *
+ * What could not be committed is counted and told: as soon as there is room again, or at the end of the process, one record with the event "gap"
+ * says how many were lost. Every segment keeps some bytes free for it. */
 #ifndef MOD_MCP_SPOOL_H
 #define MOD_MCP_SPOOL_H
 
+#include "apr_pools.h"
 #include "wire/record.h"
 #include "wire/segment.h"
 
 typedef struct mod_mcp_spool mod_mcp_spool_t;
 
-/* dir: MCPAuthSpoolDir; max_bytes: the cap for all children together (checked against the directory now and then). The first segment is made here;
- * when that fails the spool exists all the same, counts what it loses and tries again. Freed with the pool (unlinks a fully acknowledged
- * segment; leaves the rest to be adopted by the daemon). */
+/* dir: MCPAuthSpoolDir; max_bytes: the cap for all children together (the directory is counted before each new segment, so it is exceeded by one segment
+ * per child at the most). The first segment is made here; when that fails the spool exists all the same, counts what it loses and tries again once
+ * a second. Freed with the pool (unlinks what is fully acknowledged; leaves the rest to be adopted by the daemon). NULL only when the system has
+ * no random numbers or no mutexes to give. */
 mod_mcp_spool_t *mod_mcp_spool_new(apr_pool_t *pool, const char *dir, apr_uint64_t max_bytes);
 const unsigned char *mod_mcp_spool_instance(const mod_mcp_spool_t *spool);
-/* One pwrite; the record counts only when this says MCPA_OK. MCPA_EFULL: cap reached or disk full; it was counted as lost. */
+/* One pwrite; the record counts only when this says MCPA_OK. Else it was counted as lost, and no seq was used. MCPA_EFULL: cap reached or disk full. */
 mcpa_status_t mod_mcp_spool_commit(mod_mcp_spool_t *spool, const mcpa_record_t *record);
-/* Whether one more record of the greatest size would find room: MCPAuthAudit Required asks before the handler runs. */
+/* Whether new requests' records will find room: MCPAuthAudit Required asks before the handler runs. Says no while half a segment is still free, so
+ * that the requests already let in can commit theirs. */
 int mod_mcp_spool_has_room(mod_mcp_spool_t *spool);
 
-/* Link's side. Next unacknowledged records, as sealed envelopes, for one RECORDS frame: fills buffer (cap bytes), sets *count. Starts at the record
- * after 'sent'. Returns bytes, 0 when there is nothing. */
+/* Link's side. */
+/* Housekeeping, many times a second: prepares the next segment when half of the current one is used, reports losses. */
+void mod_mcp_spool_tend(mod_mcp_spool_t *spool);
+/* Next unacknowledged records, as sealed envelopes, for one RECORDS frame: fills buffer (cap bytes, at least one record of the greatest size), sets
+ * *count and *last_seq. Starts at the record after 'sent', or at the oldest one held. Returns bytes, 0 when there is nothing. Records that cannot be
+ * read back (a damaged disk) are replaced, each by a gap record of one, so that seq has no holes. */
 apr_size_t mod_mcp_spool_read(mod_mcp_spool_t *spool, apr_uint64_t sent, unsigned char *buffer, apr_size_t cap, apr_uint32_t *count,
                               apr_uint64_t *last_seq);
 void mod_mcp_spool_acked(mod_mcp_spool_t *spool, apr_uint64_t seq); /* unlinks segments that are done */
+
 apr_uint64_t mod_mcp_spool_oldest(mod_mcp_spool_t *spool);          /* first seq not acknowledged */
-apr_uint64_t mod_mcp_spool_backlog_bytes(mod_mcp_spool_t *spool);
+apr_uint64_t mod_mcp_spool_newest(mod_mcp_spool_t *spool);          /* last seq committed, 0: none yet */
+apr_uint64_t mod_mcp_spool_backlog_bytes(mod_mcp_spool_t *spool);   /* committed, not acknowledged; an estimate within a segment */
 apr_uint64_t mod_mcp_spool_lost(mod_mcp_spool_t *spool);            /* since the child started */
+/* Why the last segment could not be made or written: errno, or 0 when the cap was reached. */
+int mod_mcp_spool_error(mod_mcp_spool_t *spool);
 
 #endif
