@@ -5,9 +5,9 @@
 
 #include "base/text.h"
 #include "policy/preset.h"
+#include "policy/token.h"
 
 #define SKEW_DEFAULT_S       60
-#define CLAIM_NAME_MAX_BYTES 256
 #define REQUIRED_MAX         32
 
 typedef struct parser {
@@ -184,7 +184,7 @@ static const char **claim_of(mcpa_issuer_t *issuer, const option_t *option)
 
 static bool claim_name_is_fit(mcpa_str_t name)
 {
-    return name.len && name.len <= CLAIM_NAME_MAX_BYTES && mcpa_text_is_printable(name) && mcpa_text_is_utf8(name);
+    return name.len && name.len <= MCPA_CLAIM_NAME_MAX_BYTES && mcpa_text_is_printable(name) && mcpa_text_is_utf8(name);
 }
 
 static bool set_claim(parser_t *p, const option_t *option, mcpa_str_t value)

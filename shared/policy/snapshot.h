@@ -10,7 +10,9 @@
 
 #include "policy/policy.h"
 
-#define MCPA_SNAPSHOT_FILE "policy.json"
+#define MCPA_SNAPSHOT_FILE      "policy.json"
+#define MCPA_SNAPSHOT_VERSION   1
+#define MCPA_SNAPSHOT_MAX_BYTES (16 * 1024 * 1024) /* a Location takes about 1 KB: ten thousand of them */
 
 typedef struct mcpa_snapshot {
     uint64_t generation;
@@ -23,9 +25,12 @@ typedef struct mcpa_snapshot {
 } mcpa_snapshot_t;
 
 void mcpa_snapshot_print(mcpa_out_t *out, const mcpa_snapshot_t *snapshot);
-/* SHA-256 of the printed text without generation and written, cut to 64 bits: the same configuration has the same generation. */
+/* SHA-256 of the printed text without generation and written, cut to 64 bits: the same configuration has the same generation. 0 only
+ * when memory ran out or the text is longer than MCPA_SNAPSHOT_MAX_BYTES. */
 uint64_t mcpa_snapshot_hash(const mcpa_snapshot_t *snapshot);
-/* The reverse; to be freed with mcpa_snapshot_free. error: a sentence (cap bytes). Limits' ids are recomputed by mcpa_limit_id. */
+/* The reverse; to be freed with mcpa_snapshot_free. Unknown members are skipped, all others are checked as the directives are: the daemon fetches what
+ * stands here. MCPA_EMALFORMED, MCPA_EUNSUPPORTED (another version), MCPA_ETOOBIG, MCPA_ENOMEM; error: a sentence (cap bytes). Limits' ids
+ * are recomputed by mcpa_limit_id; what the text does not hold (a secret's path) is NULL. */
 mcpa_status_t mcpa_snapshot_parse(mcpa_snapshot_t **out, mcpa_str_t text, char *error, size_t cap) MCPA_MUST_CHECK;
 void mcpa_snapshot_free(mcpa_snapshot_t **snapshot);
 /* Identity of a rate rule: of vhost, location and the rule's text. */
