@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "audit/tail.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "log.h"
+
+static ssize_t read_at(int fd, void *memory, size_t len, uint64_t offset)
+{
+    ssize_t n;
+
+    do {
+        n = pread(fd, memory, len, (off_t)offset);
+    } while (n < 0 && errno == EINTR);
+    return n;
+}
+
+/* Copies what is about to be cut off, so that damage can be looked at; a torn last line alone is the normal trace of a crash and is not kept. */
+static void keep_damage(int fd, const char *name, int dir_fd, uint64_t from)
+{
+    char copy_name[80];
+    char block[4096];
+    bool whole_line = false;
+    ssize_t n;
+    int copy;
+
+    for (uint64_t at = from; !whole_line && (n = read_at(fd, block, sizeof(block), at)) > 0; at += (uint64_t)n) {
+        whole_line = memchr(block, '\n', (size_t)n) != NULL;
+    }
+    if (!whole_line) {
+        return;
+    }
+    snprintf(copy_name, sizeof(copy_name), "%s.damaged", name);
+    copy = openat(dir_fd, copy_name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+    if (copy < 0) {
+        return;
+    }
+    while ((n = read_at(fd, block, sizeof(block), from)) > 0 && admind_write_all(copy, block, (size_t)n)) {
+        from += (uint64_t)n;
+    }
+    if (fsync(copy) != 0) {
+        admind_log(ADMIND_WARNING, "MCPA2107", "journal: %s may be incomplete: %s", copy_name, strerror(errno));
+    }
+    close(copy);
+    admind_log(ADMIND_ERR, "MCPA2108", "journal: %s holds broken lines behind its last sync; they were moved to %s", name, copy_name);
+}
+
+static mcpa_status_t cut(int fd, const char *name, int dir_fd, uint64_t at)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0) {
+        return MCPA_EIO;
+    }
+    if ((uint64_t)st.st_size <= at) {
+        return MCPA_OK;
+    }
+    keep_damage(fd, name, dir_fd, at);
+    admind_log(ADMIND_NOTICE, "MCPA2106", "journal: %s: cut a torn tail of %llu bytes", name, (unsigned long long)((uint64_t)st.st_size - at));
+    return ftruncate(fd, (off_t)at) == 0 && fdatasync(fd) == 0 ? MCPA_OK : MCPA_EIO;
+}
+
+mcpa_status_t admind_tail_skip(int fd, uint64_t *at)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0) {
+        return MCPA_EIO;
+    }
+    *at = (uint64_t)st.st_size;
+    return MCPA_OK;
+}
+
+/* Lines of one block; returns the bytes they took. *stop: a bad line in the last file. */
+static size_t take_lines(const char *block, size_t len, bool last, const char *name, bool (*fn)(void *ctx, mcpa_str_t line), void *ctx, bool *stop)
+{
+    size_t at = 0;
+
+    while (!*stop) {
+        const char *newline = memchr(block + at, '\n', len - at);
+
+        if (newline == NULL) {
+            break;
+        }
+        if (!fn(ctx, (mcpa_str_t){ block + at, (size_t)(newline - block) - at })) {
+            if (last) {
+                *stop = true;
+                break;
+            }
+            admind_log(ADMIND_ERR, "MCPA2109", "journal: %s holds a broken line; it is skipped", name);
+        }
+        at = (size_t)(newline - block) + 1;
+    }
+    return at;
+}
+
+mcpa_status_t admind_tail_read(int fd, const char *name, int dir_fd, bool last, uint64_t *at, bool (*fn)(void *ctx, mcpa_str_t line), void *ctx)
+{
+    char *block = malloc(ADMIND_LINE_MAX_BYTES * 2);
+    mcpa_status_t status = MCPA_OK;
+    bool stop = false;
+    uint64_t size;
+
+    if (block == NULL || admind_tail_skip(fd, &size) != MCPA_OK) {
+        free(block);
+        return block == NULL ? MCPA_ENOMEM : MCPA_EIO;
+    }
+    if (*at > size) {
+        admind_log(ADMIND_ERR, "MCPA2110", "journal: %s is shorter than the checkpoint knows it; lines are missing", name);
+        *at = size;
+    }
+    while (!stop) {
+        ssize_t n = read_at(fd, block, ADMIND_LINE_MAX_BYTES * 2, *at);
+        size_t taken;
+
+        if (n <= 0) {
+            status = n < 0 ? MCPA_EIO : MCPA_OK;
+            break;
+        }
+        taken = take_lines(block, (size_t)n, last, name, fn, ctx, &stop);
+        *at += taken;
+        if (taken == 0 && !stop) {
+            break; /* no line ends in this block: a torn tail, or no journal at all */
+        }
+    }
+    free(block);
+    return status == MCPA_OK && last ? cut(fd, name, dir_fd, *at) : status;
+}
