@@ -6,13 +6,14 @@
  *   child -> daemon                                         daemon -> child
  *   HELLO    instance[16] pid:u32 next_seq:u64              RESUME   instance[16] acked:u64    records up to acked are in the journal: send from
  *            policy:u64                                              acked+1
- *   RECORDS  count:u32 then records (wire/segment.h)        ACK      acked:u64                 cumulative, matched by seq, sent after the sync
+ *   RECORDS  count:u32>0 then records (wire/segment.h)      ACK      acked:u64                 cumulative, matched by seq, sent after the sync
  *   GAUGES   count:u32 then {id:u16 value:u64}              KEYS     generation:u64 issuer     that issuer's key file changed: read it again
  *   KID      ask:u64 issuer_len:u16 issuer kid              KID_DONE ask:u64 generation:u64 found:u8   answer to KID; keys, if any, were told before
  *   BYE      (empty) clean end                              BYE      (empty) the daemon leaves
  *
  * HELLO comes first and once; the daemon answers RESUME. Whoever breaks the grammar is disconnected. Versions: a peer closes on a version it
- * does not know. The codec is pure; sockets are the callers' business. */
+ * does not know. An issuer is never empty and at most MCPA_CLAIM_MAX_BYTES long, a kid at most MCPA_KID_MAX_BYTES. The codec is pure; sockets are
+ * the callers' business. */
 #ifndef MCPA_WIRE_FRAME_H
 #define MCPA_WIRE_FRAME_H
 
@@ -63,7 +64,8 @@ typedef struct mcpa_frame {
 /* Reads one frame from the front of bytes. MCPA_OK: *consumed is its whole length. MCPA_ENOTFOUND: more bytes are needed. MCPA_EMALFORMED,
  * MCPA_ETOOBIG, MCPA_EUNSUPPORTED (version): the connection must be closed. */
 mcpa_status_t mcpa_frame_read(mcpa_frame_t *frame, size_t *consumed, const unsigned char *bytes, size_t len) MCPA_MUST_CHECK;
-/* Appends one frame of any type but RECORDS. MCPA_ETOOBIG when it does not fit the memory or the frame limit. */
+/* Appends one frame of any type but RECORDS. MCPA_ETOOBIG when it does not fit the memory or a name is over its limit,
+ * MCPA_EMALFORMED for what mcpa_frame_read would refuse. */
 mcpa_status_t mcpa_frame_write(mcpa_out_t *out, const mcpa_frame_t *frame) MCPA_MUST_CHECK;
 /* Header and count of a RECORDS frame; records_len bytes of sealed envelopes follow it on the wire. */
 #define MCPA_FRAME_RECORDS_HEAD_BYTES 12

@@ -1,125 +1,200 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The record's bytes: for every present field  id:u8 len:u16 value[len], little-endian, in table order; numbers have 8 bytes. */
+/* The compact form:
+ *
+ *   record = form:u8=1  field*          field = id:u8 len:u16 value[len]          ids ascend, so none stands twice
+ *   number = the value's bytes, little-endian, without the zero bytes at its top; zero has none
+ *
+ * The form byte also keeps a record without fields from being empty, which in a segment would mean its end. */
 #include "wire/record.h"
 
 #include "base/json.h"
 #include "base/text.h"
 #include "wire/le.h"
 
+#define FORM             1
 #define FIELD_HEAD_BYTES 3
-#define NUMBER_BYTES 8
+#define NUMBER_MAX_BYTES 8
 
-static const char cut_mark[3] = { '.', '.', '.' };
+/* Strings are cut at MCPA_AUDIT_TEXT_MAX_BYTES; should all be that long, the record would not fit, and each is cut at half of it.
+ */
+#define SHORT_TEXT_BYTES (MCPA_AUDIT_TEXT_MAX_BYTES / 2)
+
+#define WORST_TIME                   NUMBER_MAX_BYTES
+#define WORST_U64                    NUMBER_MAX_BYTES
+#define WORST_MILLI                  NUMBER_MAX_BYTES
+#define WORST_STR                    SHORT_TEXT_BYTES
+#define MCPA_FIELD(kind, id, member) +FIELD_HEAD_BYTES + WORST_##kind
+_Static_assert(1
+#include "wire/record.def"
+                   <= MCPA_RECORD_MAX_BYTES,
+               "any record fits when its strings are cut short");
+#undef MCPA_FIELD
+#define MCPA_FIELD(kind, id, member) _Static_assert((id) > 0 && (id) < 256, "ids are one byte, and not zero");
+#include "wire/record.def"
+#undef MCPA_FIELD
+
+#define ABSENT_TIME  MCPA_RECORD_ABSENT
+#define ABSENT_U64   MCPA_RECORD_ABSENT
+#define ABSENT_MILLI MCPA_RECORD_ABSENT
+#define ABSENT_STR   MCPA_STR_NONE
 
 void mcpa_record_init(mcpa_record_t *record)
 {
-#define ABSENT_TIME MCPA_RECORD_ABSENT
-#define ABSENT_U64 MCPA_RECORD_ABSENT
-#define ABSENT_MILLI MCPA_RECORD_ABSENT
-#define ABSENT_STR MCPA_STR_NONE
 #define MCPA_FIELD(kind, id, member) record->member = ABSENT_##kind;
 #include "wire/record.def"
 #undef MCPA_FIELD
 }
 
-/* Memory that is being filled; 'full' once something did not fit. */
-typedef struct sink {
+typedef struct writer {
     unsigned char *at;
     size_t left;
+    size_t text_max;
     bool full;
-} sink_t;
+} writer_t;
 
-static unsigned char *open_field(sink_t *sink, unsigned id, size_t len)
+/* Room for a field of len value bytes with its head written, or NULL. */
+static inline unsigned char *put_head(writer_t *w, unsigned id, size_t len)
 {
-    unsigned char *at = sink->at;
+    unsigned char *value = w->at + FIELD_HEAD_BYTES;
 
-    if (sink->full || sink->left < FIELD_HEAD_BYTES + len) {
-        sink->full = true;
+    if (w->full || w->left < FIELD_HEAD_BYTES + len) {
+        w->full = true;
         return NULL;
     }
-    at[0] = (unsigned char)id;
-    mcpa_le_put(at + 1, len, 2);
-    sink->at += FIELD_HEAD_BYTES + len;
-    sink->left -= FIELD_HEAD_BYTES + len;
-    return at + FIELD_HEAD_BYTES;
+    w->at[0] = (unsigned char)id;
+    mcpa_le16_put(w->at + 1, (uint16_t)len);
+    w->at += FIELD_HEAD_BYTES + len;
+    w->left -= FIELD_HEAD_BYTES + len;
+    return value;
 }
 
-static void put_number(sink_t *sink, unsigned id, int64_t value)
+static void put_number(writer_t *w, unsigned id, int64_t number)
 {
-    unsigned char *at = value != MCPA_RECORD_ABSENT ? open_field(sink, id, NUMBER_BYTES) : NULL;
+    unsigned char bytes[NUMBER_MAX_BYTES];
+    unsigned char *value;
+    size_t len = NUMBER_MAX_BYTES;
 
-    if (at != NULL) {
-        mcpa_le_put(at, (uint64_t)value, NUMBER_BYTES);
-    }
-}
-
-static void put_text(sink_t *sink, unsigned id, mcpa_str_t value)
-{
-    bool cut = value.len > MCPA_AUDIT_TEXT_MAX_BYTES;
-    size_t len = cut ? MCPA_AUDIT_TEXT_MAX_BYTES : value.len;
-    unsigned char *at;
-
-    if (value.ptr == NULL) {
+    if (number == MCPA_RECORD_ABSENT) {
         return;
     }
+    /* A negative duration is a clock that was set back; the journal knows no such number. */
+    mcpa_le64_put(bytes, number < 0 ? 0 : (uint64_t)number);
+    while (len > 0 && bytes[len - 1] == 0) {
+        len--;
+    }
+    value = put_head(w, id, len);
+    if (value != NULL) {
+        memcpy(value, bytes, len);
+    }
+}
+
+/* Bytes of s to keep in front of "..." so that no UTF-8 sequence is cut in two. */
+static size_t cut_before(mcpa_str_t s, size_t max)
+{
+    size_t len = max - 3;
+
+    for (unsigned back = 0; back < 3 && len > 0 && ((unsigned char)s.ptr[len] & 0xc0) == 0x80; back++) {
+        len--;
+    }
+    return len;
+}
+
+static void put_text(writer_t *w, unsigned id, mcpa_str_t s)
+{
+    bool cut = s.len > w->text_max;
+    size_t keep = cut ? cut_before(s, w->text_max) : s.len;
+    unsigned char *value;
+
+    if (s.ptr == NULL) {
+        return;
+    }
+    value = put_head(w, id, keep + (cut ? 3 : 0));
+    if (value == NULL) {
+        return;
+    }
+    if (keep > 0) {
+        memcpy(value, s.ptr, keep);
+    }
     if (cut) {
-        len -= sizeof(cut_mark);
-        while (len > 0 && ((unsigned char)value.ptr[len] & 0xc0) == 0x80) {
-            len--; /* never in the middle of a character */
-        }
+        memcpy(value + keep, "...", 3);
     }
-    at = open_field(sink, id, len + (cut ? sizeof(cut_mark) : 0));
-    if (at != NULL) {
-        memcpy(at, value.ptr, len);
-        if (cut) {
-            memcpy(at + len, cut_mark, sizeof(cut_mark));
-        }
-    }
+}
+
+/* An upper bound of the encoded length with strings cut at MCPA_AUDIT_TEXT_MAX_BYTES. */
+static size_t size_of(const mcpa_record_t *record)
+{
+    size_t size = 1;
+
+#define SIZE_TIME(member)            NUMBER_MAX_BYTES
+#define SIZE_U64(member)             NUMBER_MAX_BYTES
+#define SIZE_MILLI(member)           NUMBER_MAX_BYTES
+#define SIZE_STR(member)             (record->member.len < MCPA_AUDIT_TEXT_MAX_BYTES ? record->member.len : MCPA_AUDIT_TEXT_MAX_BYTES)
+#define MCPA_FIELD(kind, id, member) size += FIELD_HEAD_BYTES + SIZE_##kind(member);
+#include "wire/record.def"
+#undef MCPA_FIELD
+    return size;
 }
 
 mcpa_status_t mcpa_record_encode(unsigned char *memory, size_t cap, size_t *written, const mcpa_record_t *record)
 {
-    sink_t sink = { memory, cap, false };
+    bool fits = size_of(record) <= MCPA_RECORD_MAX_BYTES;
+    writer_t w;
 
-#define PUT_TIME put_number
-#define PUT_U64 put_number
-#define PUT_MILLI put_number
-#define PUT_STR put_text
-#define MCPA_FIELD(kind, id, member) PUT_##kind(&sink, id, record->member);
-#include "wire/record.def"
-#undef MCPA_FIELD
-    if (sink.full) {
+    if (cap < 1) {
         return MCPA_ETOOBIG;
     }
-    *written = cap - sink.left;
+    memory[0] = FORM;
+    w = (writer_t){ .at = memory + 1, .left = cap - 1, .text_max = fits ? MCPA_AUDIT_TEXT_MAX_BYTES : SHORT_TEXT_BYTES };
+#define PUT_TIME                     put_number
+#define PUT_U64                      put_number
+#define PUT_MILLI                    put_number
+#define PUT_STR                      put_text
+#define MCPA_FIELD(kind, id, member) PUT_##kind(&w, id, record->member);
+#include "wire/record.def"
+#undef MCPA_FIELD
+    if (w.full) {
+        return MCPA_ETOOBIG;
+    }
+    *written = cap - w.left;
     return MCPA_OK;
 }
 
-static bool get_number(int64_t *value, const unsigned char *at, size_t len)
+static bool get_number(int64_t *number, const unsigned char *value, size_t len)
 {
-    if (len != NUMBER_BYTES) {
+    uint64_t n = 0;
+
+    if (len > NUMBER_MAX_BYTES || (len > 0 && value[len - 1] == 0)) {
         return false;
     }
-    *value = (int64_t)mcpa_le_get(at, NUMBER_BYTES);
-    return *value != MCPA_RECORD_ABSENT;
-}
-
-static bool get_text(mcpa_str_t *value, const unsigned char *at, size_t len)
-{
-    *value = (mcpa_str_t){ (const char *)at, len };
+    for (size_t i = 0; i < len; i++) {
+        n |= (uint64_t)value[i] << (8 * i);
+    }
+    if (n > INT64_MAX) {
+        return false;
+    }
+    *number = (int64_t)n;
     return true;
 }
 
-static bool decode_field(mcpa_record_t *record, unsigned id, const unsigned char *at, size_t len)
+static bool get_text(mcpa_str_t *s, const unsigned char *value, size_t len)
+{
+    if (len > MCPA_AUDIT_TEXT_MAX_BYTES) {
+        return false;
+    }
+    *s = (mcpa_str_t){ (const char *)value, len };
+    return true;
+}
+
+static bool get_field(mcpa_record_t *record, unsigned id, const unsigned char *value, size_t len)
 {
     switch (id) {
-#define GET_TIME get_number
-#define GET_U64 get_number
+#define GET_TIME  get_number
+#define GET_U64   get_number
 #define GET_MILLI get_number
-#define GET_STR get_text
-#define MCPA_FIELD(kind, number, member)                                                                                         \
-    case number:                                                                                                                 \
-        return GET_##kind(&record->member, at, len);
+#define GET_STR   get_text
+#define MCPA_FIELD(kind, id, member)                                                                                             \
+    case id:                                                                                                                     \
+        return GET_##kind(&record->member, value, len);
 #include "wire/record.def"
 #undef MCPA_FIELD
     default:
@@ -129,57 +204,64 @@ static bool decode_field(mcpa_record_t *record, unsigned id, const unsigned char
 
 mcpa_status_t mcpa_record_decode(mcpa_record_t *record, const unsigned char *bytes, size_t len)
 {
-    mcpa_record_t read;
+    mcpa_record_t found;
+    size_t at = 1;
     unsigned last = 0;
 
-    mcpa_record_init(&read);
-    while (len > 0) {
-        size_t field;
-
-        if (len < FIELD_HEAD_BYTES) {
-            return MCPA_EMALFORMED;
-        }
-        field = (size_t)mcpa_le_get(bytes + 1, 2);
-        /* Table order, so no field stands twice. */
-        if (bytes[0] <= last || len - FIELD_HEAD_BYTES < field || !decode_field(&read, bytes[0], bytes + FIELD_HEAD_BYTES, field)) {
-            return MCPA_EMALFORMED;
-        }
-        last = bytes[0];
-        bytes += FIELD_HEAD_BYTES + field;
-        len -= FIELD_HEAD_BYTES + field;
+    if (len < 1 || len > MCPA_RECORD_MAX_BYTES) {
+        return MCPA_EMALFORMED;
     }
-    *record = read;
+    if (bytes[0] != FORM) {
+        return MCPA_EUNSUPPORTED;
+    }
+    mcpa_record_init(&found);
+    while (at < len) {
+        unsigned id = bytes[at];
+        size_t value_len;
+
+        if (len - at < FIELD_HEAD_BYTES || id <= last) {
+            return MCPA_EMALFORMED;
+        }
+        value_len = mcpa_le16_get(bytes + at + 1);
+        at += FIELD_HEAD_BYTES;
+        if (value_len > len - at || !get_field(&found, id, bytes + at, value_len)) {
+            return MCPA_EMALFORMED;
+        }
+        at += value_len;
+        last = id;
+    }
+    *record = found;
     return MCPA_OK;
 }
 
-static void print_time(mcpa_jsonw_t *w, const char *name, int64_t value)
+static void print_time(mcpa_jsonw_t *w, const char *name, int64_t unix_us)
 {
     char text[25];
 
-    if (value != MCPA_RECORD_ABSENT) {
-        mcpa_text_rfc3339(text, value);
+    if (unix_us != MCPA_RECORD_ABSENT) {
+        mcpa_text_rfc3339(text, unix_us);
         mcpa_jsonw_z(w, name, text);
     }
 }
 
-static void print_u64(mcpa_jsonw_t *w, const char *name, int64_t value)
+static void print_number(mcpa_jsonw_t *w, const char *name, int64_t number)
 {
-    if (value != MCPA_RECORD_ABSENT) {
-        mcpa_jsonw_u64(w, name, (uint64_t)value);
+    if (number != MCPA_RECORD_ABSENT) {
+        mcpa_jsonw_u64(w, name, number < 0 ? 0 : (uint64_t)number);
     }
 }
 
-static void print_milli(mcpa_jsonw_t *w, const char *name, int64_t value)
+static void print_milli(mcpa_jsonw_t *w, const char *name, int64_t us)
 {
-    if (value != MCPA_RECORD_ABSENT) {
-        mcpa_jsonw_milli(w, name, (uint64_t)value);
+    if (us != MCPA_RECORD_ABSENT) {
+        mcpa_jsonw_milli(w, name, us < 0 ? 0 : (uint64_t)us);
     }
 }
 
-static void print_text(mcpa_jsonw_t *w, const char *name, mcpa_str_t value)
+static void print_text(mcpa_jsonw_t *w, const char *name, mcpa_str_t s)
 {
-    if (value.ptr != NULL) {
-        mcpa_jsonw_str(w, name, value);
+    if (s.ptr != NULL) {
+        mcpa_jsonw_str(w, name, s);
     }
 }
 
@@ -190,10 +272,10 @@ void mcpa_record_print(mcpa_out_t *out, const mcpa_record_t *record, const unsig
 
     mcpa_jsonw_init(&w, out);
     mcpa_jsonw_open_object(&w, NULL);
-#define PRINT_TIME print_time
-#define PRINT_U64 print_u64
-#define PRINT_MILLI print_milli
-#define PRINT_STR print_text
+#define PRINT_TIME                   print_time
+#define PRINT_U64                    print_number
+#define PRINT_MILLI                  print_milli
+#define PRINT_STR                    print_text
 #define MCPA_FIELD(kind, id, member) PRINT_##kind(&w, #member, record->member);
 #include "wire/record.def"
 #undef MCPA_FIELD

@@ -23,11 +23,14 @@ typedef struct mcpa_record {
 
 /* Every field absent. */
 void mcpa_record_init(mcpa_record_t *record);
-/* Encodes; client-given strings longer than MCPA_AUDIT_TEXT_MAX_BYTES are cut and end in "..." . MCPA_ETOOBIG only when cap is too small
- * (MCPA_RECORD_MAX_BYTES is always enough). */
+/* Encodes; strings longer than MCPA_AUDIT_TEXT_MAX_BYTES are cut and end in "..." (at half of it when the whole would not fit otherwise);
+ * negative numbers become 0. Never empty. MCPA_ETOOBIG only when cap is too small (MCPA_RECORD_MAX_BYTES is always enough). */
 mcpa_status_t mcpa_record_encode(unsigned char *memory, size_t cap, size_t *written, const mcpa_record_t *record) MCPA_MUST_CHECK;
-/* Decodes; strings borrow from bytes. Unknown field ids are skipped (a newer sender); a broken shape is MCPA_EMALFORMED. */
+/* Decodes; strings borrow from bytes. Unknown field ids are skipped (a newer sender); a broken shape is MCPA_EMALFORMED, a form of
+ * record this program does not know MCPA_EUNSUPPORTED. */
 mcpa_status_t mcpa_record_decode(mcpa_record_t *record, const unsigned char *bytes, size_t len) MCPA_MUST_CHECK;
+/* Enough for the line of any decoded record: every byte may need six. */
+#define MCPA_RECORD_LINE_MAX_BYTES (6 * MCPA_RECORD_MAX_BYTES + 2048)
 /* One line of the journal without the newline: the present fields in table order, then "instance" (32 hex) and "seq". */
 void mcpa_record_print(mcpa_out_t *out, const mcpa_record_t *record, const unsigned char instance[16], uint64_t seq);
 
