@@ -2,12 +2,13 @@
 """The harness itself, without the module and the daemon: a test of mcpauth is worth what its parts are."""
 import json
 import socket
+import time
 
 import jwt
 import pytest
 import requests
 
-from harness import HmacKey, Httpd, HttpdFailed, Issuer, Key, Upstream, call_tool, h2_request, promtool_check, wait_until
+from harness import HmacKey, Httpd, HttpdFailed, Issuer, Key, Load, Upstream, call_tool, h2_request, promtool_check, wait_until
 from harness.admind import parse_metrics
 from harness.canary import Canaries
 from harness.issuer import b64url_decode
@@ -221,3 +222,15 @@ def test_ports_are_bindable(world):
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         s.bind(("127.0.0.1", httpd.port))
+
+
+def test_load_keeps_its_rate_over_a_graceful_restart(world):
+    httpd = world.httpd(module=False)
+    with Load(httpd.port, "/index.html", method="GET", rate=300) as load:
+        wait_until(lambda: load.statuses[200] >= 100)
+        moment = time.monotonic()
+        httpd.graceful()
+        wait_until(lambda: load.since(moment)[200] >= 300)
+        took = time.monotonic() - moment
+    assert set(load.statuses) == {200}, (load.statuses, load.failures)
+    assert took < 5 and load.quantile(0.5) < 0.1

@@ -8,6 +8,7 @@ from .admind import Admind
 from .client import Answer, h2_request, raw_exchange, send
 from .httpd import Httpd, HttpdFailed
 from .issuer import HmacKey, Issuer, Key
+from .load import Load
 from .monitoring import Alertmanager, Prometheus, promtool_check
 from .paths import BUILD, SOURCE, VECTORS
 from .process import free_port, wait_until
@@ -16,7 +17,7 @@ from .upstream import Upstream
 from .world import World
 
 __all__ = [
-    "Admind", "Alertmanager", "Answer", "BUILD", "HmacKey", "Httpd", "HttpdFailed", "Issuer", "Key", "Prometheus", "SOURCE", "Upstream",
+    "Admind", "Alertmanager", "Answer", "BUILD", "HmacKey", "Httpd", "HttpdFailed", "Issuer", "Key", "Load", "Prometheus", "SOURCE", "Upstream",
     "VECTORS", "World", "call_tool", "free_port", "h2_request", "initialize", "list_tools", "promtool_check", "raw_exchange", "rpc", "send",
     "wait_until",
 ]

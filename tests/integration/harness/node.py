@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The npm packages' programs: an OpenID provider, the official SDK clients, server-everything. `.ci/node` installs them."""
+import base64
 import json
 import os
 import shutil
@@ -74,6 +75,7 @@ class Provider(_Server):
 
     def __init__(self, node, canaries=None, **options):
         self.port, self.control, self.canaries = free_port(), free_port(), canaries
+        self.audience = None
         self.process = node.spawn(f"provider-{self.port}", "provider.mjs", json.dumps({"port": self.port, "control": self.control, **options}))
         self._wait(self.control)
 
@@ -105,6 +107,10 @@ class Provider(_Server):
             self.canaries.remember(token)
         return token
 
+    def mint(self, scope="mcp:tools.read mcp:tools.exec"):
+        """As Issuer.mint: a token for .audience."""
+        return self.token(self.audience, scope)
+
 
 class Everything(_Server):
     """@modelcontextprotocol/server-everything at /mcp."""
@@ -117,5 +123,4 @@ class Everything(_Server):
 
 
 def _basic(user, password):
-    import base64
     return base64.b64encode(f"{user}:{password}".encode()).decode()

@@ -83,12 +83,13 @@ class World:
         """server-everything, the MCP project's own."""
         return self._add(Everything(self.node))
 
-    def stack(self, location="", admind=True, admind_config="", issuer_options="", issuer=None, path="/mcp", config="", locations=None, **httpd_options):
-        """Issuer, upstream, daemon and httpd with one guarded Location that proxies to the upstream.
+    def stack(self, location="", admind=True, admind_config="", issuer_options="", issuer=None, upstream=None, path="/mcp", config="", locations=None, **httpd_options):
+        """Issuer, upstream, daemon and httpd with one guarded Location that proxies to the upstream. issuer, upstream: others than the harness's own
+        (world.provider(), world.everything()).
         location: more lines for it; locations: more Locations. In all texts {issuer}, {upstream} and {resource} are filled in too."""
         s = Stack()
         s.world = self
-        s.upstream = self.upstream()
+        s.upstream = upstream or self.upstream()
         s.issuer = issuer or self.issuer()
         s.admind = self.admind(admind_config) if admind else None
         s.path = path

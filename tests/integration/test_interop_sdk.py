@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The official SDK's clients, a certified OpenID provider and the MCP project's own server, with our gate between them."""
+import pytest
+
+from harness import list_tools, promtool_check
+
+pytestmark = pytest.mark.node
+
+
+@pytest.fixture(scope="module")
+def real(module_world):
+    return module_world.stack(issuer=module_world.provider(), upstream=module_world.everything(), location="MCPAuthScope mcp:tools.exec")
+
+
+@pytest.mark.parametrize("client", [("sdk-v1-client.mjs",), ("sdk-v2-client.mjs",), ("sdk-v2-client.mjs", "echo", '{"message":"hello"}', "auto")],
+                         ids=["v1", "v2", "v2-auto"])
+def test_client_finds_its_way_from_401_to_a_tool_call(module_world, real, client):
+    script, *arguments = client
+    result = module_world.node.run(script, real.resource, *arguments)
+    assert result["ok"], result
+    module_world.canaries.remember(result.pop("token"))
+    assert result["steps"] == ["registered", "authorize", "401", "token"]
+    assert result["asked"]["resource"] == real.resource and "mcp:tools.exec" in result["asked"]["scope"].split()
+    assert result["result"]["content"][0]["text"] == "Echo: hello"
+
+
+def test_machine_with_client_credentials_is_let_in(real):
+    accept = {"Accept": "application/json, text/event-stream"}
+    answer = real.call(token=real.token(), body=list_tools(), headers=accept)
+    # server-everything wants a session for tools/list; that it says so shows that the request was handed over.
+    assert answer.status in (200, 400) and "jsonrpc" in answer.text
+    assert real.call(token=real.token(scope="mcp:tools.read"), body=list_tools(), headers=accept).status == 403
+
+
+def test_journal_and_metrics_tell_of_the_visit(real):
+    assert real.admind.wait_journal(1, decision="allow", sub="alice")
+    assert real.admind.wait_journal(1, reason="no_token")
+    assert promtool_check(real.admind.metrics_text()) == (0, "")
