@@ -1,49 +1,65 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/siphash.h"
 
-#include "wire/le.h"
+typedef struct lanes {
+    uint64_t v0, v1, v2, v3;
+} lanes_t;
 
-static inline uint64_t rotate(uint64_t word, int bits)
+static inline uint64_t rotate_left(uint64_t word, unsigned bits)
 {
     return word << bits | word >> (64 - bits);
 }
 
-static inline void rounds(uint64_t v[4], int count)
+static inline uint64_t load(const unsigned char *at, size_t len)
 {
-    while (count-- > 0) {
-        v[0] += v[1];
-        v[1] = rotate(v[1], 13) ^ v[0];
-        v[0] = rotate(v[0], 32);
-        v[2] += v[3];
-        v[3] = rotate(v[3], 16) ^ v[2];
-        v[0] += v[3];
-        v[3] = rotate(v[3], 21) ^ v[0];
-        v[2] += v[1];
-        v[1] = rotate(v[1], 17) ^ v[2];
-        v[2] = rotate(v[2], 32);
+    uint64_t word = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        word |= (uint64_t)at[i] << (8 * i);
     }
+    return word;
+}
+
+/* SipRound of the paper's section 2. */
+static inline void mix(lanes_t *s)
+{
+    s->v0 += s->v1;
+    s->v2 += s->v3;
+    s->v1 = rotate_left(s->v1, 13) ^ s->v0;
+    s->v3 = rotate_left(s->v3, 16) ^ s->v2;
+    s->v0 = rotate_left(s->v0, 32);
+    s->v2 += s->v1;
+    s->v0 += s->v3;
+    s->v1 = rotate_left(s->v1, 17) ^ s->v2;
+    s->v3 = rotate_left(s->v3, 21) ^ s->v0;
+    s->v2 = rotate_left(s->v2, 32);
+}
+
+static inline void absorb(lanes_t *s, uint64_t word)
+{
+    s->v3 ^= word;
+    mix(s);
+    mix(s);
+    s->v0 ^= word;
 }
 
 uint64_t mcpa_siphash(const unsigned char key[16], const void *bytes, size_t len)
 {
     const unsigned char *at = bytes;
-    uint64_t k0 = mcpa_le_get(key, 8);
-    uint64_t k1 = mcpa_le_get(key + 8, 8);
-    /* The constants of the paper: "somepseudorandomlygeneratedbytes". */
-    uint64_t v[4] = { k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du, k0 ^ 0x6c7967656e657261u, k1 ^ 0x7465646279746573u };
-    uint64_t word;
+    size_t left = len;
+    uint64_t k0 = load(key, 8);
+    uint64_t k1 = load(key + 8, 8);
+    /* The paper's constants. */
+    lanes_t s = { k0 ^ UINT64_C(0x736f6d6570736575), k1 ^ UINT64_C(0x646f72616e646f6d), k0 ^ UINT64_C(0x6c7967656e657261),
+                  k1 ^ UINT64_C(0x7465646279746573) };
 
-    for (size_t left = len; left >= 8; left -= 8, at += 8) {
-        word = mcpa_le_get(at, 8);
-        v[3] ^= word;
-        rounds(v, 2);
-        v[0] ^= word;
+    for (; left >= 8; at += 8, left -= 8) {
+        absorb(&s, load(at, 8));
     }
-    word = (uint64_t)len << 56 | mcpa_le_get(at, (unsigned)(len % 8));
-    v[3] ^= word;
-    rounds(v, 2);
-    v[0] ^= word;
-    v[2] ^= 0xff;
-    rounds(v, 4);
-    return v[0] ^ v[1] ^ v[2] ^ v[3];
+    absorb(&s, load(at, left) | (uint64_t)(len & 0xff) << 56);
+    s.v2 ^= 0xff;
+    for (int i = 0; i < 4; i++) {
+        mix(&s);
+    }
+    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }

@@ -15,19 +15,15 @@
 #define FIELD_HEAD_BYTES 3
 #define NUMBER_MAX_BYTES 8
 
-/* Strings are cut at MCPA_AUDIT_TEXT_MAX_BYTES; should all be that long, the record would not fit, and each is cut at half of it.
- */
-#define SHORT_TEXT_BYTES (MCPA_AUDIT_TEXT_MAX_BYTES / 2)
-
 #define WORST_TIME                   NUMBER_MAX_BYTES
 #define WORST_U64                    NUMBER_MAX_BYTES
 #define WORST_MILLI                  NUMBER_MAX_BYTES
-#define WORST_STR                    SHORT_TEXT_BYTES
+#define WORST_STR                    MCPA_AUDIT_TEXT_MAX_BYTES
 #define MCPA_FIELD(kind, id, member) +FIELD_HEAD_BYTES + WORST_##kind
 _Static_assert(1
 #include "wire/record.def"
                    <= MCPA_RECORD_MAX_BYTES,
-               "any record fits when its strings are cut short");
+               "any record fits once its strings are cut");
 #undef MCPA_FIELD
 #define MCPA_FIELD(kind, id, member) _Static_assert((id) > 0 && (id) < 256, "ids are one byte, and not zero");
 #include "wire/record.def"
@@ -48,19 +44,19 @@ void mcpa_record_init(mcpa_record_t *record)
 typedef struct writer {
     unsigned char *at;
     size_t left;
-    size_t text_max;
     bool full;
 } writer_t;
 
 /* Room for a field of len value bytes with its head written, or NULL. */
 static inline unsigned char *put_head(writer_t *w, unsigned id, size_t len)
 {
-    unsigned char *value = w->at + FIELD_HEAD_BYTES;
+    unsigned char *value;
 
     if (w->full || w->left < FIELD_HEAD_BYTES + len) {
         w->full = true;
         return NULL;
     }
+    value = w->at + FIELD_HEAD_BYTES;
     w->at[0] = (unsigned char)id;
     mcpa_le16_put(w->at + 1, (uint16_t)len);
     w->at += FIELD_HEAD_BYTES + len;
@@ -88,10 +84,10 @@ static void put_number(writer_t *w, unsigned id, int64_t number)
     }
 }
 
-/* Bytes of s to keep in front of "..." so that no UTF-8 sequence is cut in two. */
-static size_t cut_before(mcpa_str_t s, size_t max)
+/* Bytes of a long s to keep in front of "..." so that no UTF-8 sequence is cut in two. */
+static size_t cut_before(mcpa_str_t s)
 {
-    size_t len = max - 3;
+    size_t len = MCPA_AUDIT_TEXT_MAX_BYTES - 3;
 
     for (unsigned back = 0; back < 3 && len > 0 && ((unsigned char)s.ptr[len] & 0xc0) == 0x80; back++) {
         len--;
@@ -101,8 +97,8 @@ static size_t cut_before(mcpa_str_t s, size_t max)
 
 static void put_text(writer_t *w, unsigned id, mcpa_str_t s)
 {
-    bool cut = s.len > w->text_max;
-    size_t keep = cut ? cut_before(s, w->text_max) : s.len;
+    bool cut = s.ptr != NULL && s.len > MCPA_AUDIT_TEXT_MAX_BYTES;
+    size_t keep = cut ? cut_before(s) : s.len;
     unsigned char *value;
 
     if (s.ptr == NULL) {
@@ -120,31 +116,15 @@ static void put_text(writer_t *w, unsigned id, mcpa_str_t s)
     }
 }
 
-/* An upper bound of the encoded length with strings cut at MCPA_AUDIT_TEXT_MAX_BYTES. */
-static size_t size_of(const mcpa_record_t *record)
-{
-    size_t size = 1;
-
-#define SIZE_TIME(member)            NUMBER_MAX_BYTES
-#define SIZE_U64(member)             NUMBER_MAX_BYTES
-#define SIZE_MILLI(member)           NUMBER_MAX_BYTES
-#define SIZE_STR(member)             (record->member.len < MCPA_AUDIT_TEXT_MAX_BYTES ? record->member.len : MCPA_AUDIT_TEXT_MAX_BYTES)
-#define MCPA_FIELD(kind, id, member) size += FIELD_HEAD_BYTES + SIZE_##kind(member);
-#include "wire/record.def"
-#undef MCPA_FIELD
-    return size;
-}
-
 mcpa_status_t mcpa_record_encode(unsigned char *memory, size_t cap, size_t *written, const mcpa_record_t *record)
 {
-    bool fits = size_of(record) <= MCPA_RECORD_MAX_BYTES;
     writer_t w;
 
     if (cap < 1) {
         return MCPA_ETOOBIG;
     }
     memory[0] = FORM;
-    w = (writer_t){ .at = memory + 1, .left = cap - 1, .text_max = fits ? MCPA_AUDIT_TEXT_MAX_BYTES : SHORT_TEXT_BYTES };
+    w = (writer_t){ .at = memory + 1, .left = cap - 1 };
 #define PUT_TIME                     put_number
 #define PUT_U64                      put_number
 #define PUT_MILLI                    put_number

@@ -23,8 +23,8 @@ typedef struct mcpa_record {
 
 /* Every field absent. */
 void mcpa_record_init(mcpa_record_t *record);
-/* Encodes; strings longer than MCPA_AUDIT_TEXT_MAX_BYTES are cut and end in "..." (at half of it when the whole would not fit otherwise);
- * negative numbers become 0. Never empty. MCPA_ETOOBIG only when cap is too small (MCPA_RECORD_MAX_BYTES is always enough). */
+/* Encodes; strings longer than MCPA_AUDIT_TEXT_MAX_BYTES are cut and end in "..."; negative numbers become 0.
+ * Never empty. MCPA_ETOOBIG only when cap is too small (MCPA_RECORD_MAX_BYTES is always enough). */
 mcpa_status_t mcpa_record_encode(unsigned char *memory, size_t cap, size_t *written, const mcpa_record_t *record) MCPA_MUST_CHECK;
 /* Decodes; strings borrow from bytes. Unknown field ids are skipped (a newer sender); a broken shape is MCPA_EMALFORMED, a form of
  * record this program does not know MCPA_EUNSUPPORTED. */
