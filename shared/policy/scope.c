@@ -214,7 +214,7 @@ bool mcpa_scopes_cover_all(const mcpa_scopes_t *granted, const mcpa_scope_model_
 {
     mcpa_str_t needed;
 
-    while (mcpa_text_next_word(&needed_list, &needed)) {
+    while (needed_list.len && mcpa_text_next_word(&needed_list, &needed)) {
         if (!mcpa_scopes_cover(granted, model, needed)) {
             return false;
         }
