@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from harness import paths  # noqa: E402

@@ -87,6 +87,12 @@ def test_issuer_misbehaves(issuer):
     assert requests.get(issuer.jwks_url).status_code == 200
 
 
+def test_issuer_speaks_https(world):
+    issuer = world.issuer(tls=True)
+    assert issuer.url.startswith("https://")
+    assert requests.get(issuer.jwks_url, verify=str(world.tls.certificate)).status_code == 200
+
+
 def test_issuer_below_a_path():
     issuer = Issuer(path="/realms/r").start()
     try:

@@ -111,7 +111,7 @@ class Issuer:
 
     PATHS = {"jwks": "/jwks", "oauth": "/.well-known/oauth-authorization-server", "openid": "/.well-known/openid-configuration"}
 
-    def __init__(self, audience=None, alg="RS256", keys=None, canaries=None, max_age=None, path=""):
+    def __init__(self, audience=None, alg="RS256", keys=None, canaries=None, max_age=None, path="", tls=None):
         self.keys = list(keys) if keys is not None else [Key(alg)]
         self.audience = audience
         self.canaries = canaries
@@ -119,6 +119,7 @@ class Issuer:
         self.requests = []
         self.port = free_port()
         self.path = path  # an issuer below a path, as Keycloak's realms are
+        self.tls = tls  # a Tls: serves https
         self._behaviour = {}
         self._lock = threading.Lock()
         self._server = None
@@ -127,7 +128,7 @@ class Issuer:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}{self.path}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}{self.path}"
 
     @property
     def jwks_url(self):
@@ -182,6 +183,9 @@ class Issuer:
                 pass
 
         self._server = Server(("127.0.0.1", self.port), Handler)
+        if self.tls:
+            # The handshake belongs to the connection's own thread, so that a silent client holds up nobody.
+            self._server.socket = self.tls.server().wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 

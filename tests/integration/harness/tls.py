@@ -33,3 +33,8 @@ class Tls:
     def client(self):
         """A context that trusts this certificate and no other."""
         return ssl.create_default_context(cafile=str(self.certificate))
+
+    def server(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.key)
+        return context

@@ -46,8 +46,8 @@ class World:
 
     # -- parts: made and started, unless start=False --------------------------------------------------------------------------------------
 
-    def issuer(self, start=True, **options):
-        part = self._add(Issuer(canaries=self.canaries, **options))
+    def issuer(self, start=True, tls=False, **options):
+        part = self._add(Issuer(canaries=self.canaries, tls=self.tls if tls else None, **options))
         return part.start() if start else part
 
     def upstream(self):
