@@ -95,7 +95,7 @@ static mcpa_status_t prescan(mcpa_str_t text, size_t max_depth, size_t max_value
 mcpa_status_t mcpa_json_parse(mcpa_json_t **out, mcpa_str_t text, size_t max_depth, size_t max_values)
 {
     mcpa_status_t status;
-    json_error_t error;
+    json_error_t error = { 0 };
     json_t *root;
 
     /* jansson reads a NUL byte as the end in some places and as a byte in others; JSON text never has one. */
@@ -112,6 +112,7 @@ mcpa_status_t mcpa_json_parse(mcpa_json_t **out, mcpa_str_t text, size_t max_dep
         case json_error_duplicate_key:
             return MCPA_EDUPLICATE;
         case json_error_out_of_memory:
+        case json_error_unknown: /* failed before it could say why: only allocation does */
             return MCPA_ENOMEM;
         default:
             return MCPA_EMALFORMED;

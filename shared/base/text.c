@@ -80,8 +80,9 @@ static bool read_quantity(mcpa_str_t text, const unit_t *units, size_t count, ui
     }
     suffix = (mcpa_str_t){ text.ptr + digits, text.len - digits };
     for (size_t i = 0; i < count; i++) {
-        if (mcpa_str_ieq(suffix, units[i].name)) {
-            return !__builtin_mul_overflow(number, units[i].factor, value);
+        if (mcpa_str_ieq(suffix, units[i].name) && number <= UINT64_MAX / units[i].factor) {
+            *value = number * units[i].factor;
+            return true;
         }
     }
     return false;
@@ -92,21 +93,17 @@ bool mcpa_text_size(mcpa_str_t text, uint64_t *bytes)
     const unit_t units[] = {
         { MCPA_STR(""), 1 }, { MCPA_STR("k"), 1 << 10 }, { MCPA_STR("m"), 1 << 20 }, { MCPA_STR("g"), 1 << 30 }
     };
-    uint64_t value;
 
-    if (!read_quantity(text, units, sizeof(units) / sizeof(units[0]), &value)) {
-        return false;
-    }
-    *bytes = value;
-    return true;
+    return read_quantity(text, units, sizeof(units) / sizeof(units[0]), bytes);
 }
 
 bool mcpa_text_duration(mcpa_str_t text, int64_t *us)
 {
     const uint64_t second = 1000000;
-    const unit_t units[] = { { MCPA_STR(""), second },         { MCPA_STR("ms"), 1000 },
-                             { MCPA_STR("s"), second },        { MCPA_STR("min"), 60 * second },
-                             { MCPA_STR("h"), 3600 * second }, { MCPA_STR("d"), 86400 * second } };
+    const unit_t units[] = {
+        { MCPA_STR(""), second },         { MCPA_STR("ms"), 1000 },         { MCPA_STR("s"), second },
+        { MCPA_STR("min"), 60 * second }, { MCPA_STR("h"), 3600 * second }, { MCPA_STR("d"), 86400 * second }
+    };
     uint64_t value;
 
     if (!read_quantity(text, units, sizeof(units) / sizeof(units[0]), &value) || value > INT64_MAX) {
@@ -332,15 +329,12 @@ static size_t host_len(mcpa_str_t authority)
 
 static bool split_url(mcpa_str_t url, bool *is_https, mcpa_str_t *host)
 {
-    size_t scheme_len = 0;
+    bool https = url.len > 8 && mcpa_str_ieq((mcpa_str_t){ url.ptr, 8 }, MCPA_STR("https://"));
+    size_t scheme_len = https ? 8 : 7;
     mcpa_str_t authority;
     uint64_t port;
 
-    if (url.len > 8 && mcpa_str_ieq((mcpa_str_t){ url.ptr, 8 }, MCPA_STR("https://"))) {
-        scheme_len = 8;
-    } else if (url.len > 7 && mcpa_str_ieq((mcpa_str_t){ url.ptr, 7 }, MCPA_STR("http://"))) {
-        scheme_len = 7;
-    } else {
+    if (!https && (url.len <= 7 || !mcpa_str_ieq((mcpa_str_t){ url.ptr, 7 }, MCPA_STR("http://")))) {
         return false;
     }
     authority = (mcpa_str_t){ url.ptr + scheme_len, 0 };
@@ -357,20 +351,18 @@ static bool split_url(mcpa_str_t url, bool *is_https, mcpa_str_t *host)
          port > 65535)) {
         return false;
     }
-    *is_https = scheme_len == 8;
-    return is_path_and_query((mcpa_str_t){ authority.ptr + authority.len, url.len - scheme_len - authority.len });
+    if (!is_path_and_query((mcpa_str_t){ authority.ptr + authority.len, url.len - scheme_len - authority.len })) {
+        return false;
+    }
+    *is_https = https;
+    return true;
 }
 
 bool mcpa_text_is_url(mcpa_str_t url, bool *is_https)
 {
     mcpa_str_t host;
-    bool https;
 
-    if (!split_url(url, &https, &host)) {
-        return false;
-    }
-    *is_https = https;
-    return true;
+    return split_url(url, is_https, &host);
 }
 
 /* 127.0.0.0/8 in the usual four-number spelling only; "127.1" and hex forms are no loopback to us. */

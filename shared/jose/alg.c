@@ -9,20 +9,13 @@ typedef struct row {
 } row_t;
 
 static const row_t rows[MCPA_ALG_COUNT] = {
-    [MCPA_ALG_NONE] = { "", MCPA_KTY_NONE, 0, 0 },
-    [MCPA_ALG_RS256] = { "RS256", MCPA_KTY_RSA, 32, 0 },
-    [MCPA_ALG_RS384] = { "RS384", MCPA_KTY_RSA, 48, 0 },
-    [MCPA_ALG_RS512] = { "RS512", MCPA_KTY_RSA, 64, 0 },
-    [MCPA_ALG_PS256] = { "PS256", MCPA_KTY_RSA, 32, 0 },
-    [MCPA_ALG_PS384] = { "PS384", MCPA_KTY_RSA, 48, 0 },
-    [MCPA_ALG_PS512] = { "PS512", MCPA_KTY_RSA, 64, 0 },
-    [MCPA_ALG_ES256] = { "ES256", MCPA_KTY_EC, 32, 256 },
-    [MCPA_ALG_ES384] = { "ES384", MCPA_KTY_EC, 48, 384 },
-    [MCPA_ALG_ES512] = { "ES512", MCPA_KTY_EC, 64, 521 },
-    [MCPA_ALG_EDDSA] = { "EdDSA", MCPA_KTY_OKP, 0, 0 },
-    [MCPA_ALG_HS256] = { "HS256", MCPA_KTY_OCT, 32, 0 },
-    [MCPA_ALG_HS384] = { "HS384", MCPA_KTY_OCT, 48, 0 },
-    [MCPA_ALG_HS512] = { "HS512", MCPA_KTY_OCT, 64, 0 },
+    [MCPA_ALG_NONE] = { "", MCPA_KTY_NONE, 0, 0 },        [MCPA_ALG_RS256] = { "RS256", MCPA_KTY_RSA, 32, 0 },
+    [MCPA_ALG_RS384] = { "RS384", MCPA_KTY_RSA, 48, 0 },  [MCPA_ALG_RS512] = { "RS512", MCPA_KTY_RSA, 64, 0 },
+    [MCPA_ALG_PS256] = { "PS256", MCPA_KTY_RSA, 32, 0 },  [MCPA_ALG_PS384] = { "PS384", MCPA_KTY_RSA, 48, 0 },
+    [MCPA_ALG_PS512] = { "PS512", MCPA_KTY_RSA, 64, 0 },  [MCPA_ALG_ES256] = { "ES256", MCPA_KTY_EC, 32, 256 },
+    [MCPA_ALG_ES384] = { "ES384", MCPA_KTY_EC, 48, 384 }, [MCPA_ALG_ES512] = { "ES512", MCPA_KTY_EC, 64, 521 },
+    [MCPA_ALG_EDDSA] = { "EdDSA", MCPA_KTY_OKP, 0, 0 },   [MCPA_ALG_HS256] = { "HS256", MCPA_KTY_OCT, 32, 0 },
+    [MCPA_ALG_HS384] = { "HS384", MCPA_KTY_OCT, 48, 0 },  [MCPA_ALG_HS512] = { "HS512", MCPA_KTY_OCT, 64, 0 },
 };
 
 static const row_t *row_of(mcpa_alg_t alg)

@@ -14,11 +14,11 @@
 #define RSA_MAX_BYTES (MCPA_RSA_MAX_BITS / 8)
 /* Some issuers write a leading zero byte before n and e against RFC 7518 section 6.3.1; the number is what counts. */
 #define RSA_TEXT_MAX_BYTES (RSA_MAX_BYTES + 1)
-#define RSA_E_MAX_BITS 32
-#define RSA_E_MIN 65537
-#define EC_MAX_BYTES 66
-#define ED25519_BYTES 32
-#define ED25519_BITS 256
+#define RSA_E_MAX_BITS     32
+#define RSA_E_MIN          65537
+#define EC_MAX_BYTES       66
+#define ED25519_BYTES      32
+#define ED25519_BITS       256
 
 typedef struct curve {
     const char *crv;

@@ -11,9 +11,9 @@
 
 #include "jose/jwk.h"
 
-#define ES_HALF_MAX_BYTES 66                           /* one coordinate of P-521 */
-#define ES_DER_MAX_BYTES (2 * (3 + ES_HALF_MAX_BYTES) + 3) /* two INTEGERs with a sign byte, SEQUENCE with a long length */
-#define HMAC_MAX_BYTES 64
+#define ES_HALF_MAX_BYTES       66                                /* one coordinate of P-521 */
+#define ES_DER_MAX_BYTES        (2 * (3 + ES_HALF_MAX_BYTES) + 3) /* two INTEGERs with a sign byte, SEQUENCE with a long length */
+#define HMAC_MAX_BYTES          64
 #define ED25519_SIGNATURE_BYTES 64
 
 /* The order n of each curve's base point (FIPS 186-4 appendix D), big-endian in the length of a signature's half. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Strict JSON: what is taken keeps to the limits, prints, and prints the same when read again. Writing any string is always readable. */
+/* Strict JSON: what is taken keeps to the limits, prints, and prints the same when read again. Writing any string is always
+ * readable. */
 #include <stdlib.h>
 
 #include "base/json.h"
 #include "base/text.h"
 
-#define MAX_DEPTH 8
+#define MAX_DEPTH  8
 #define MAX_VALUES 256
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -21,9 +21,10 @@ static void must(bool good)
 
 static const mcpa_jwks_t *keys(void)
 {
-    static const char text[] = "{\"keys\":[{\"kty\":\"EC\",\"kid\":\"e\",\"crv\":\"P-256\",\"x\":\"A_ojMYJCNzDXUkryPqi-8ssZjqbaGrhXL4risICdrFQ\","
-                               "\"y\":\"8Km8t13rOQiLgSA_EvsiH34isARJ368SFpQttLTmsaM\"},"
-                               "{\"kty\":\"OKP\",\"kid\":\"d\",\"crv\":\"Ed25519\",\"x\":\"32upievrfdQKlFoLuCR9HWsabsayQtHmoO9-f5hkykA\"}]}";
+    static const char text[] =
+        "{\"keys\":[{\"kty\":\"EC\",\"kid\":\"e\",\"crv\":\"P-256\",\"x\":\"A_ojMYJCNzDXUkryPqi-8ssZjqbaGrhXL4risICdrFQ\","
+        "\"y\":\"8Km8t13rOQiLgSA_EvsiH34isARJ368SFpQttLTmsaM\"},"
+        "{\"kty\":\"OKP\",\"kid\":\"d\",\"crv\":\"Ed25519\",\"x\":\"32upievrfdQKlFoLuCR9HWsabsayQtHmoO9-f5hkykA\"}]}";
     static mcpa_jwks_t *set;
     mcpa_jwks_report_t report;
 

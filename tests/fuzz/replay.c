@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs a fuzz target over every file of the folders (or files) given, so that the corpora are part of the normal test run.
- * Without any, the target's own corpus (MCPA_CORPUS). A folder without a file is an error: a lost corpus must not look like a passed test. */
+ * Without any, the target's own corpus (MCPA_CORPUS). A folder without a file is an error: a lost corpus must not look like a
+ * passed test. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdint.h>

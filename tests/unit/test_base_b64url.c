@@ -18,8 +18,10 @@ static mcpa_status_t decode(const char *text, unsigned char *memory, size_t cap,
 
 static void b64url_knows_the_vectors_of_rfc4648(void **state)
 {
-    static const char *const pairs[][2] = { { "", "" },         { "f", "Zg" },         { "fo", "Zm8" },          { "foo", "Zm9v" },
-                                            { "foob", "Zm9vYg" }, { "fooba", "Zm9vYmE" }, { "foobar", "Zm9vYmFy" } };
+    static const char *const pairs[][2] = {
+        { "", "" },           { "f", "Zg" },          { "fo", "Zm8" },         { "foo", "Zm9v" },
+        { "foob", "Zm9vYg" }, { "fooba", "Zm9vYmE" }, { "foobar", "Zm9vYmFy" }
+    };
 
     (void)state;
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {

@@ -48,10 +48,12 @@ static void json_rejects_duplicates_written_with_escapes(void **state)
 
 static void json_rejects_broken_unicode(void **state)
 {
-    static const char *const texts[] = { "\"\\ud800\"",     "\"\\udc00\"",   "\"\\ud800\\u0041\"", "\"\\ud800x\"", "\"\xed\xa0\x80\"",
-                                         "\"\xc0\x80\"",    "\"\xff\"",      "\"\x80\"",           "\"\xf4\x90\x80\x80\"",
-                                         "\"\\u0000\"",     "{\"\\u0000\":1}", "\xef\xbb\xbf{}",     "\xfe\xff\"", "\"a\nb\"", "\"\x1f\"",
-                                         "{\"\xe2\x82\":1}", "\"\\u12\"",      "\"\\x41\"" };
+    static const char *const texts[] = { "\"\\ud800\"",      "\"\\udc00\"",      "\"\\ud800\\u0041\"",
+                                         "\"\\ud800x\"",     "\"\xed\xa0\x80\"", "\"\xc0\x80\"",
+                                         "\"\xff\"",         "\"\x80\"",         "\"\xf4\x90\x80\x80\"",
+                                         "\"\\u0000\"",      "{\"\\u0000\":1}",  "\xef\xbb\xbf{}",
+                                         "\xfe\xff\"",       "\"a\nb\"",         "\"\x1f\"",
+                                         "{\"\xe2\x82\":1}", "\"\\u12\"",        "\"\\x41\"" };
 
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -72,11 +74,12 @@ static void json_rejects_nul_bytes_wherever_they_stand(void **state)
 
 static void json_rejects_what_is_not_exactly_one_value(void **state)
 {
-    static const char *const texts[] = { "",      " ",     "{",        "}",       "[",      "]",       "{}{}",  "{} x", "[1,]",  "{\"a\":1,}",
-                                         "{a:1}", "{\"a\"}", "{\"a\" 1}", "['a']",   "[1 2]",  "nul",     "NULL",  "True", "tru e", "\"a",
-                                         "\"\\",  "[\"\\\"", "{\"a\":}",  "[,1]",    "01",     "1.",      ".5",    "+1",   "-",     "1e",
-                                         "0x10",  "NaN",   "Infinity", "-Infinity", "/**/{}", "{}//x",   "[}",    "{]",   "[1}",   "::::",
-                                         "{\"a\":1:2}" };
+    static const char *const texts[] = { "",        " ",        "{",          "}",     "[",        "]",          "{}{}",
+                                         "{} x",    "[1,]",     "{\"a\":1,}", "{a:1}", "{\"a\"}",  "{\"a\" 1}",  "['a']",
+                                         "[1 2]",   "nul",      "NULL",       "True",  "tru e",    "\"a",        "\"\\",
+                                         "[\"\\\"", "{\"a\":}", "[,1]",       "01",    "1.",       ".5",         "+1",
+                                         "-",       "1e",       "0x10",       "NaN",   "Infinity", "-Infinity",  "/**/{}",
+                                         "{}//x",   "[}",       "{]",         "[1}",   "::::",     "{\"a\":1:2}" };
 
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -220,10 +223,11 @@ static void json_integer_takes_reals_without_a_fraction_in_range(void **state)
 
 static void json_pointer_follows_rfc6901(void **state)
 {
-    static const char *const found[][2] = { { "/foo/0", "bar" }, { "/a~1b", "1" }, { "/m~0n", "8" },  { "/", "0" },
-                                            { "/x/y/1/z", "deep" }, { "/c%d", "2" }, { "/~01", "t" } };
-    static const char *const missing[] = { "foo",    "/foo/2", "/foo/-", "/foo/00", "/foo/+1", "/nope", "/foo/0/x", "/a~2b",
-                                           "/a~",    "//",     "/foo/",  "/foo/9999999999", "/x/y/1/z/", "/fo", "/fooo" };
+    static const char *const found[][2] = { { "/foo/0", "bar" },    { "/a~1b", "1" }, { "/m~0n", "8" }, { "/", "0" },
+                                            { "/x/y/1/z", "deep" }, { "/c%d", "2" },  { "/~01", "t" } };
+    static const char *const missing[] = { "foo",   "/foo/2",          "/foo/-",    "/foo/00", "/foo/+1",
+                                           "/nope", "/foo/0/x",        "/a~2b",     "/a~",     "//",
+                                           "/foo/", "/foo/9999999999", "/x/y/1/z/", "/fo",     "/fooo" };
     mcpa_json_t *json = NULL;
 
     (void)state;

@@ -60,7 +60,10 @@ static void writer_escapes_all_that_could_end_a_string_or_a_line(void **state)
     assert_written(MCPA_STR("a\"b\\c"), "\"a\\\"b\\\\c\"");
     assert_written(MCPA_STR("\b\f\n\r\t"), "\"\\b\\f\\n\\r\\t\"");
     assert_written(MCPA_STR("x\0y\x1f\x7f"), "\"x\\u0000y\\u001f\\u007f\"");
-    assert_written(MCPA_STR("a\xe2\x80\xa8" "b\xe2\x80\xa9" "c\xe2\x80\xaa"), "\"a\\u2028b\\u2029c\xe2\x80\xaa\"");
+    assert_written(MCPA_STR("a\xe2\x80\xa8"
+                            "b\xe2\x80\xa9"
+                            "c\xe2\x80\xaa"),
+                   "\"a\\u2028b\\u2029c\xe2\x80\xaa\"");
     assert_written(MCPA_STR("\xc3\xa9\xf0\x9f\x98\x80"), "\"\xc3\xa9\xf0\x9f\x98\x80\"");
     assert_written(MCPA_STR_NONE, "\"\"");
 }
@@ -68,7 +71,9 @@ static void writer_escapes_all_that_could_end_a_string_or_a_line(void **state)
 static void writer_replaces_what_is_not_utf8(void **state)
 {
     (void)state;
-    assert_written(MCPA_STR("a\xff" "b"), "\"a\\ufffdb\"");
+    assert_written(MCPA_STR("a\xff"
+                            "b"),
+                   "\"a\\ufffdb\"");
     assert_written(MCPA_STR("\xed\xa0\x80"), "\"\\ufffd\\ufffd\\ufffd\"");
     assert_written(MCPA_STR("\xe2\x80"), "\"\\ufffd\\ufffd\"");
     assert_written(MCPA_STR("\xc3\x22"), "\"\\ufffd\\\"\"");

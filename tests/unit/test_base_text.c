@@ -77,11 +77,33 @@ static void durations_have_their_units_and_do_not_overflow(void **state)
 
 static void utf8_rejects_overlong_surrogate_and_out_of_range_forms(void **state)
 {
-    static const char *const good[] = { "", "a", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
-                                        "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf" };
-    static const char *const bad[] = { "\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x41", "\xe0\x9f\xbf", "\xe0\xa0",
-                                       "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf0\x90\x80",
-                                       "\xf5\x80\x80\x80", "\xff", "a\xfe", "\xe1\x80\x41" };
+    static const char *const good[] = { "",
+                                        "a",
+                                        "\xc2\x80",
+                                        "\xdf\xbf",
+                                        "\xe0\xa0\x80",
+                                        "\xed\x9f\xbf",
+                                        "\xee\x80\x80",
+                                        "\xef\xbf\xbf",
+                                        "\xf0\x90\x80\x80",
+                                        "\xf4\x8f\xbf\xbf" };
+    static const char *const bad[] = { "\x80",
+                                       "\xbf",
+                                       "\xc0\x80",
+                                       "\xc1\xbf",
+                                       "\xc2",
+                                       "\xc2\x41",
+                                       "\xe0\x9f\xbf",
+                                       "\xe0\xa0",
+                                       "\xed\xa0\x80",
+                                       "\xed\xbf\xbf",
+                                       "\xf0\x8f\xbf\xbf",
+                                       "\xf4\x90\x80\x80",
+                                       "\xf0\x90\x80",
+                                       "\xf5\x80\x80\x80",
+                                       "\xff",
+                                       "a\xfe",
+                                       "\xe1\x80\x41" };
 
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -127,11 +149,26 @@ static void glob_matches_runs_and_single_bytes(void **state)
     static const struct {
         const char *pattern, *text;
         bool match;
-    } rows[] = { { "", "", true },          { "", "a", false },       { "*", "", true },          { "*", "abc", true },
-                 { "a*", "abc", true },     { "*c", "abc", true },    { "a*c", "abbbc", true },   { "a*c", "abbbd", false },
-                 { "?", "a", true },        { "?", "", false },       { "a?c", "abc", true },     { "**", "x", true },
-                 { "*a*b*", "xaybz", true }, { "*a*b*", "xbya", false }, { "get_*", "get_", true }, { "get_*", "Get_x", false },
-                 { "*ab", "aab", true },    { "*abab", "abaabab", true }, { "a*b?d", "axbxbcd", true }, { "a", "ab", false } };
+    } rows[] = { { "", "", true },
+                 { "", "a", false },
+                 { "*", "", true },
+                 { "*", "abc", true },
+                 { "a*", "abc", true },
+                 { "*c", "abc", true },
+                 { "a*c", "abbbc", true },
+                 { "a*c", "abbbd", false },
+                 { "?", "a", true },
+                 { "?", "", false },
+                 { "a?c", "abc", true },
+                 { "**", "x", true },
+                 { "*a*b*", "xaybz", true },
+                 { "*a*b*", "xbya", false },
+                 { "get_*", "get_", true },
+                 { "get_*", "Get_x", false },
+                 { "*ab", "aab", true },
+                 { "*abab", "abaabab", true },
+                 { "a*b?d", "axbxbcd", true },
+                 { "a", "ab", false } };
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -187,13 +224,44 @@ static void rfc3339_clamps_what_it_cannot_show(void **state)
 
 static void url_needs_scheme_and_host_and_nothing_dangerous(void **state)
 {
-    static const char *const good[] = { "https://a", "http://a/", "HTTPS://A.example:8443/p?q=1&r=%2F", "https://[2001:db8::1]:443/x",
-                                        "https://a.example/t/%7Bid%7D", "https://a?x", "https://mcp.example.com/mcp@1" };
-    static const char *const bad[] = { "", "https://", "https:///x", "ftp://a", "//a", "https:/a", "https://u@a/", "https://u:p@a",
-                                       "https://a/#f", "https://a#", "https://a b", "https://a/\t", "https://a/\"x", "https://a\\b",
-                                       "https://a:", "https://a:0", "https://a:65536", "https://a:x", "https://a:1:2", "https://[::1",
-                                       "https://[]", "https://[g]", "https://%61", "https://a/%", "https://a/%4", "https://a/%zz",
-                                       "https://\xc3\xa9", "https://a/\xc3\xa9", "https://.a", "https://a/<x>", "https://a/[" };
+    static const char *const good[] = { "https://a",
+                                        "http://a/",
+                                        "HTTPS://A.example:8443/p?q=1&r=%2F",
+                                        "https://[2001:db8::1]:443/x",
+                                        "https://a.example/t/%7Bid%7D",
+                                        "https://a?x",
+                                        "https://mcp.example.com/mcp@1" };
+    static const char *const bad[] = { "",
+                                       "https://",
+                                       "https:///x",
+                                       "ftp://a",
+                                       "//a",
+                                       "https:/a",
+                                       "https://u@a/",
+                                       "https://u:p@a",
+                                       "https://a/#f",
+                                       "https://a#",
+                                       "https://a b",
+                                       "https://a/\t",
+                                       "https://a/\"x",
+                                       "https://a\\b",
+                                       "https://a:",
+                                       "https://a:0",
+                                       "https://a:65536",
+                                       "https://a:x",
+                                       "https://a:1:2",
+                                       "https://[::1",
+                                       "https://[]",
+                                       "https://[g]",
+                                       "https://%61",
+                                       "https://a/%",
+                                       "https://a/%4",
+                                       "https://a/%zz",
+                                       "https://\xc3\xa9",
+                                       "https://a/\xc3\xa9",
+                                       "https://.a",
+                                       "https://a/<x>",
+                                       "https://a/[" };
     bool is_https;
 
     (void)state;
@@ -209,12 +277,22 @@ static void url_needs_scheme_and_host_and_nothing_dangerous(void **state)
 
 static void loopback_is_told_by_the_whole_host(void **state)
 {
-    static const char *const good[] = { "http://localhost:9000/x", "http://LOCALHOST", "http://127.0.0.1", "http://127.255.3.4:80/",
-                                        "https://[::1]/" };
-    static const char *const bad[] = { "http://localhost.example",  "http://127.0.0.1.example", "http://128.0.0.1", "http://127.1",
-                                       "http://127.0.0.256",        "http://127.0.0.01",        "http://[::2]",     "http://example/127.0.0.1",
-                                       "http://127.0.0",            "http://0x7f.0.0.1",        "http://127.0.0.",  "ftp://localhost",
-                                       "http://127.0.0.1@evil.com", "http://127.00.0.1" };
+    static const char *const good[] = { "http://localhost:9000/x", "http://LOCALHOST", "http://127.0.0.1",
+                                        "http://127.255.3.4:80/", "https://[::1]/" };
+    static const char *const bad[] = { "http://localhost.example",
+                                       "http://127.0.0.1.example",
+                                       "http://128.0.0.1",
+                                       "http://127.1",
+                                       "http://127.0.0.256",
+                                       "http://127.0.0.01",
+                                       "http://[::2]",
+                                       "http://example/127.0.0.1",
+                                       "http://127.0.0",
+                                       "http://0x7f.0.0.1",
+                                       "http://127.0.0.",
+                                       "ftp://localhost",
+                                       "http://127.0.0.1@evil.com",
+                                       "http://127.00.0.1" };
 
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {

@@ -118,8 +118,8 @@ static mcpa_jwks_t *set_of(const mcpa_json_t *jwk)
 
     if (k.ptr != NULL) {
         assert_int_equal(mcpa_b64url_decode(secret, sizeof(secret), &len, k), MCPA_OK);
-        mcpa_status_t status = mcpa_jwks_from_secret(&set, (mcpa_str_t){ (char *)secret, len },
-                                                     MCPA_ALG_BIT(mcpa_alg_find(string_at(jwk, "/alg"))));
+        mcpa_status_t status =
+            mcpa_jwks_from_secret(&set, (mcpa_str_t){ (char *)secret, len }, MCPA_ALG_BIT(mcpa_alg_find(string_at(jwk, "/alg"))));
         return status == MCPA_OK ? set : NULL;
     }
     mcpa_out_init(&out, memory, sizeof(memory));
@@ -197,7 +197,8 @@ static void every_wycheproof_jws_gets_its_verdict(void **state)
         }
         mcpa_jwks_release(&set);
     }
-    print_message("wycheproof: %zu tests, %zu accepted, %zu by exception, %zu wrong\n", tests_run, accepted_count, excepted, wrong);
+    print_message("wycheproof: %zu tests, %zu accepted, %zu by exception, %zu wrong\n", tests_run, accepted_count, excepted,
+                  wrong);
     mcpa_json_free(&file);
     assert_int_equal(tests_run, 401);
     assert_int_equal(excepted, sizeof(exceptions) / sizeof(exceptions[0]));
@@ -261,10 +262,10 @@ static void cookbook_ed25519_verifies(void **state)
 /* RFC 7520 4.5 to 4.8: detached content and JSON serialisations are no compact tokens. */
 static void cookbook_forms_other_than_compact_are_refused(void **state)
 {
-    static const char *const names[] = {
-        "jose-cookbook/jws/4_5.signature_with_detached_content.json", "jose-cookbook/jws/4_6.protecting_specific_header_fields.json",
-        "jose-cookbook/jws/4_7.protecting_content_only.json", "jose-cookbook/jws/4_8.multiple_signatures.json"
-    };
+    static const char *const names[] = { "jose-cookbook/jws/4_5.signature_with_detached_content.json",
+                                         "jose-cookbook/jws/4_6.protecting_specific_header_fields.json",
+                                         "jose-cookbook/jws/4_7.protecting_content_only.json",
+                                         "jose-cookbook/jws/4_8.multiple_signatures.json" };
     static const char *const forms[] = { "/output/json", "/output/json_flat", "/output/compact" };
     size_t refused = 0;
 
