@@ -1,65 +1,73 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The block:
+/* One block, offsets only:
  *
- *   0    header   magic, bytes, sets                                     (padded to 64)
- *   64   sets     sets x 4 entries
- *   entry = version:u64 expires_s:i64 words[N]                           words: the key, then the facts
+ *     0  magic  bytes  sets                                                       64 bytes, never written again after init
+ *    64  set 0:  entry | entry | entry | entry                                    sets is a power of two
+ *        …
+ *   entry = version  key (6 words)  facts (their bytes as words)                  14 cache lines
  *
- * magic, bytes, sets: written once by init, read by all.
- * version: even: the entry is whole; odd: a writer is at it. A writer takes it from even to odd by compare-and-swap, so there is one writer at a time; a
- *   process killed in between leaves it odd, and the entry is lost until the block is made anew: never wrong.
- * words: written by that writer, read by all; a reader that sees the same even version before and after (acquire ... acquire fence) has a whole copy.
- * expires_s: a hint for eviction, written by that writer; nothing trusts it. */
+ * magic … sets  init writes them before the block is shared; everyone reads.
+ * version       0: never used; even: whole; odd: being written. A writer makes it odd by compare-and-swap, which admits one
+ * writer at a time, and even again when done. key, facts    written by that writer only. Its stores are release and the readers'
+ * loads acquire: who sees any of the new words sees the odd version, too, when he looks at it again after copying, and drops the
+ * copy. (Fences would do the same with plain relaxed copies, but ThreadSanitizer does not know them; on x86 the instructions are
+ * the same.)
+ *
+ * A process killed while writing leaves its entry odd for good. That way of its set is lost until the block is made anew: to take
+ * it back would need proof that the writer is dead and not merely stopped, and a stopped writer that wakes would mix two tokens.
+ */
 #include "state/tokencache.h"
 
 #include <stdatomic.h>
 
-#define MAGIC 0x3143544d43504141u /* and layout version */
-#define WAYS 4
-#define MIN_SETS 4
-
-/* What an entry holds, seen as words so that every access is atomic. */
-typedef struct content {
-    mcpa_token_cache_key_t key;
-    mcpa_token_facts_t facts;
-} content_t;
-
-#define CONTENT_WORDS ((sizeof(content_t) + 7) / 8)
-#define KEY_WORDS (sizeof(mcpa_token_cache_key_t) / 8)
+#define MAGIC        UINT64_C(0x314843544d43504d) /* the last two characters count layouts */
+#define WAYS         4
+#define SETS_MIN     4
+#define SETS_MAX     (UINT64_C(1) << 28) /* beyond any memory, and within the arithmetic */
+#define KEY_WORDS    (sizeof(mcpa_token_cache_key_t) / 8)
+#define FACTS_WORDS  ((sizeof(mcpa_token_facts_t) + 7) / 8)
+#define ENTRY_WORDS  112
+#define WORD_EXPIRES 0 /* of the facts */
 
 typedef struct entry {
     _Atomic uint64_t version;
-    _Atomic int64_t expires_s;
-    _Atomic uint64_t words[CONTENT_WORDS];
+    _Atomic uint64_t key[KEY_WORDS];
+    _Atomic uint64_t facts[ENTRY_WORDS - 1 - KEY_WORDS];
 } entry_t;
-
-typedef struct set {
-    entry_t entries[WAYS];
-} set_t;
 
 struct mcpa_tokencache {
     uint64_t magic;
     uint64_t bytes;
-    uint64_t sets; /* power of two */
-    unsigned char padding[64 - 24];
-    set_t set[];
+    uint64_t sets;
+    unsigned char pad[40];
+    entry_t entries[];
 };
 
-_Static_assert(sizeof(mcpa_token_cache_key_t) == 48, "the key is whole words");
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "processes share these words: a lock hidden in one process would not protect them");
+_Static_assert(sizeof(mcpa_token_cache_key_t) == 48,
+               "a key is whole words without padding, or comparing it would fail at random");
+_Static_assert(1 + KEY_WORDS + FACTS_WORDS <= ENTRY_WORDS && sizeof(entry_t) % 64 == 0, "an entry is whole cache lines");
+_Static_assert(offsetof(mcpa_token_facts_t, expires_s) == 8 * WORD_EXPIRES, "eviction reads the time out of the copied words");
+_Static_assert(sizeof(mcpa_tokencache_t) == 64, "the layout drawn above");
 
 static uint64_t sets_for(size_t entries)
 {
-    uint64_t sets = MIN_SETS;
+    uint64_t sets = SETS_MIN;
 
-    while (sets * WAYS < entries && sets < (UINT64_C(1) << 40)) {
+    while (sets < SETS_MAX && sets * WAYS < entries) {
         sets *= 2;
     }
     return sets;
 }
 
+static uint64_t bytes_for(uint64_t sets)
+{
+    return sizeof(mcpa_tokencache_t) + sets * WAYS * sizeof(entry_t);
+}
+
 size_t mcpa_tokencache_bytes(size_t entries)
 {
-    return sizeof(mcpa_tokencache_t) + (size_t)sets_for(entries) * sizeof(set_t);
+    return (size_t)bytes_for(sets_for(entries));
 }
 
 mcpa_tokencache_t *mcpa_tokencache_init(void *memory, size_t entries)
@@ -67,7 +75,7 @@ mcpa_tokencache_t *mcpa_tokencache_init(void *memory, size_t entries)
     mcpa_tokencache_t *cache = memory;
 
     cache->sets = sets_for(entries);
-    cache->bytes = mcpa_tokencache_bytes(entries);
+    cache->bytes = bytes_for(cache->sets);
     cache->magic = MAGIC;
     return cache;
 }
@@ -76,119 +84,158 @@ mcpa_tokencache_t *mcpa_tokencache_attach(void *memory, size_t bytes)
 {
     mcpa_tokencache_t *cache = memory;
 
-    if (bytes < sizeof(*cache) || cache->magic != MAGIC || cache->sets < MIN_SETS || (cache->sets & (cache->sets - 1)) != 0 ||
-        cache->sets > bytes / sizeof(set_t) || cache->bytes != sizeof(*cache) + (size_t)cache->sets * sizeof(set_t) ||
-        cache->bytes > bytes) {
+    if (bytes < sizeof(*cache) || cache->magic != MAGIC || cache->bytes != bytes || cache->sets < SETS_MIN ||
+        cache->sets > SETS_MAX || (cache->sets & (cache->sets - 1)) != 0 || cache->bytes != bytes_for(cache->sets)) {
         return NULL;
     }
     return cache;
 }
 
-/* The hash is SHA-256 of something an attacker cannot get accepted, so its own bits may choose the set. */
-static set_t *find_set(mcpa_tokencache_t *cache, const mcpa_token_cache_key_t *key)
-{
-    uint64_t word;
+typedef struct key_words {
+    uint64_t word[KEY_WORDS];
+} key_words_t;
 
-    memcpy(&word, key->token_hash, sizeof(word));
-    return &cache->set[word & (cache->sets - 1)];
+static key_words_t words_of(const mcpa_token_cache_key_t *key)
+{
+    key_words_t words;
+
+    memcpy(&words, key, sizeof(words));
+    return words;
 }
 
-/* Whether the entry holds this key; a torn answer is sorted out by the version. */
-static bool has_key(const entry_t *entry, const mcpa_token_cache_key_t *key)
+/* The policy counts, so that one token at many Locations does not fight for one set; the key generation does not, so that a new
+ * generation finds and replaces its old entry. The hash is of tokens an issuer signed: nobody else can aim it. */
+static entry_t *find_set(mcpa_tokencache_t *cache, const mcpa_token_cache_key_t *key)
 {
-    uint64_t words[KEY_WORDS];
+    uint64_t hash;
+    uint64_t spread = key->policy * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio: near numbers land far apart */
 
-    memcpy(words, key, sizeof(words));
+    memcpy(&hash, key->token_hash, sizeof(hash));
+    return cache->entries + ((hash ^ spread >> 32) & (cache->sets - 1)) * WAYS;
+}
+
+/* Only good for a version that is the same before and after. */
+static bool has_key(const entry_t *entry, const key_words_t *key)
+{
     for (size_t i = 0; i < KEY_WORDS; i++) {
-        if (atomic_load_explicit(&entry->words[i], memory_order_relaxed) != words[i]) {
+        if (atomic_load_explicit(&entry->key[i], memory_order_acquire) != key->word[i]) {
             return false;
         }
     }
     return true;
 }
 
-static bool read_entry(const entry_t *entry, const mcpa_token_cache_key_t *key, mcpa_token_facts_t *facts)
+/* The bytes that matter: the strings end where their lengths say. 0 when they cannot be those of an entry. */
+static size_t used_bytes(const mcpa_token_facts_t *facts)
 {
-    union {
-        content_t content;
-        uint64_t words[CONTENT_WORDS];
-    } copy;
-    uint64_t version = atomic_load_explicit(&entry->version, memory_order_acquire);
+    size_t text = 0;
 
-    if ((version & 1) != 0 || version == 0 || !has_key(entry, key)) {
-        return false;
+    for (size_t i = 0; i < sizeof(facts->len) / sizeof(facts->len[0]); i++) {
+        text += facts->len[i];
     }
-    for (size_t i = 0; i < CONTENT_WORDS; i++) {
-        copy.words[i] = atomic_load_explicit(&entry->words[i], memory_order_relaxed);
+    return text <= MCPA_TOKENCACHE_TEXT_BYTES ? offsetof(mcpa_token_facts_t, text) + text : 0;
+}
+
+static void load_words(void *to, const entry_t *entry, size_t from, size_t until)
+{
+    for (size_t i = from; i < until; i++) {
+        uint64_t word = atomic_load_explicit(&entry->facts[i], memory_order_acquire);
+
+        memcpy((unsigned char *)to + 8 * i, &word, 8);
     }
-    atomic_thread_fence(memory_order_acquire); /* the copy is made before the version is looked at again */
-    if (atomic_load_explicit(&entry->version, memory_order_relaxed) != version ||
-        memcmp(&copy.content.key, key, sizeof(*key)) != 0) {
-        return false;
-    }
-    *facts = copy.content.facts;
-    return true;
 }
 
 bool mcpa_tokencache_get(mcpa_tokencache_t *cache, const mcpa_token_cache_key_t *key, mcpa_token_facts_t *facts)
 {
-    set_t *set = find_set(cache, key);
+    const size_t head_words = (offsetof(mcpa_token_facts_t, text) + 7) / 8;
+    const entry_t *set = find_set(cache, key);
+    key_words_t words = words_of(key);
 
-    for (int i = 0; i < WAYS; i++) {
-        if (read_entry(&set->entries[i], key, facts)) {
-            return true;
+    for (unsigned i = 0; i < WAYS; i++) {
+        uint64_t version = atomic_load_explicit(&set[i].version, memory_order_acquire);
+        mcpa_token_facts_t copy;
+        size_t used;
+
+        if (version == 0 || (version & 1) != 0 || !has_key(&set[i], &words)) {
+            continue;
         }
+        load_words(&copy, &set[i], 0, head_words);
+        used = used_bytes(&copy); /* of a torn copy: nonsense, but checked nonsense */
+        load_words(&copy, &set[i], head_words, (used + 7) / 8);
+        if (used == 0 || atomic_load_explicit(&set[i].version, memory_order_relaxed) != version) {
+            return false;
+        }
+        memcpy(facts, &copy, used);
+        return true;
     }
     return false;
 }
 
-/* Its own place if it is here already, else an unused or expired one, else the one that expires next. */
-static entry_t *choose(set_t *set, const mcpa_token_cache_key_t *key, int64_t now_s)
+/* How gladly an entry is given up for this key at now_s: the lowest goes. Races only make the choice worse. */
+static int64_t value_of(const entry_t *entry, uint64_t version, const key_words_t *key, int64_t now_s)
 {
-    entry_t *best = NULL;
-    int64_t best_expires = 0;
+    int64_t expires;
 
-    for (int i = 0; i < WAYS; i++) {
-        entry_t *entry = &set->entries[i];
-        uint64_t version = atomic_load_explicit(&entry->version, memory_order_relaxed);
-        int64_t expires = version == 0 ? INT64_MIN : atomic_load_explicit(&entry->expires_s, memory_order_relaxed);
+    if (version == 0) {
+        return INT64_MIN + 2;
+    }
+    for (size_t i = 0; i < KEY_WORDS; i++) {
+        bool is_generation = i == offsetof(mcpa_token_cache_key_t, keys) / 8;
 
-        if (has_key(entry, key)) {
-            return entry;
+        if (!is_generation && atomic_load_explicit(&entry->key[i], memory_order_relaxed) != key->word[i]) {
+            break;
         }
-        if ((version & 1) == 0 && (best == NULL || expires < best_expires)) {
-            best = entry;
-            best_expires = expires <= now_s ? INT64_MIN : expires;
+        if (i == KEY_WORDS - 1) {
+            return has_key(entry, key) ? INT64_MIN : INT64_MIN + 1; /* the same, or the same of another generation */
         }
     }
-    return best;
+    expires = (int64_t)atomic_load_explicit(&entry->facts[WORD_EXPIRES], memory_order_relaxed);
+    return expires <= now_s ? INT64_MIN + 3 : expires < INT64_MIN + 4 ? INT64_MIN + 4 : expires;
 }
 
-void mcpa_tokencache_put(mcpa_tokencache_t *cache, const mcpa_token_cache_key_t *key, const mcpa_token_facts_t *facts, int64_t now_s)
+static void write_entry(entry_t *entry, const key_words_t *key, const mcpa_token_facts_t *facts, size_t used)
 {
-    union {
-        content_t content;
-        uint64_t words[CONTENT_WORDS];
-    } copy;
-    entry_t *entry = choose(find_set(cache, key), key, now_s);
-    uint64_t version;
+    uint64_t words[FACTS_WORDS] = { 0 };
 
-    if (entry == NULL) {
+    memcpy(words, facts, used);
+    for (size_t i = 0; i < KEY_WORDS; i++) {
+        atomic_store_explicit(&entry->key[i], key->word[i], memory_order_release);
+    }
+    for (size_t i = 0; i < (used + 7) / 8; i++) {
+        atomic_store_explicit(&entry->facts[i], words[i], memory_order_release);
+    }
+}
+
+void mcpa_tokencache_put(mcpa_tokencache_t *cache, const mcpa_token_cache_key_t *key, const mcpa_token_facts_t *facts,
+                         int64_t now_s)
+{
+    entry_t *set = find_set(cache, key);
+    key_words_t words = words_of(key);
+    size_t used = used_bytes(facts);
+    entry_t *victim = NULL;
+    uint64_t victim_version = 0;
+    int64_t least = INT64_MAX;
+
+    for (unsigned i = 0; i < WAYS; i++) {
+        uint64_t version = atomic_load_explicit(&set[i].version, memory_order_acquire);
+        bool busy = (version & 1) != 0;
+        int64_t value;
+
+        if (busy && has_key(&set[i], &words)) {
+            return; /* somebody stores the same token right now */
+        }
+        value = value_of(&set[i], version, &words, now_s);
+        if (!busy && (victim == NULL || value < least)) {
+            victim = &set[i];
+            victim_version = version;
+            least = value;
+        }
+    }
+    if (used == 0 || victim == NULL ||
+        !atomic_compare_exchange_strong_explicit(&victim->version, &victim_version, victim_version + 1, memory_order_acquire,
+                                                 memory_order_relaxed)) {
         return;
     }
-    version = atomic_load_explicit(&entry->version, memory_order_relaxed);
-    if ((version & 1) != 0 || !atomic_compare_exchange_strong_explicit(&entry->version, &version, version + 1, memory_order_acquire,
-                                                                      memory_order_relaxed)) {
-        return;
-    }
-    /* A reader that sees one of the new words must see the odd version too. */
-    atomic_thread_fence(memory_order_release);
-    memset(&copy, 0, sizeof(copy));
-    copy.content.key = *key;
-    copy.content.facts = *facts;
-    for (size_t i = 0; i < CONTENT_WORDS; i++) {
-        atomic_store_explicit(&entry->words[i], copy.words[i], memory_order_relaxed);
-    }
-    atomic_store_explicit(&entry->expires_s, facts->expires_s, memory_order_relaxed);
-    atomic_store_explicit(&entry->version, version + 2, memory_order_release);
+    write_entry(victim, &words, facts, used);
+    atomic_store_explicit(&victim->version, victim_version + 2, memory_order_release);
 }
