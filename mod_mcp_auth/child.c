@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "child.h"
+
+#include <unistd.h>
+
+#include "mod_watchdog.h"
+
+#include "clock.h"
+#include "places.h"
+#include "state/siphash.h"
+#include "wire/frame.h"
+
+APLOG_USE_MODULE(mcp_auth);
+
+#define SLICE_MS          100              /* how late the link may notice that the child ends */
+#define LIMITS_EVERY_US   (10 * 1000000LL) /* counting live buckets scans the whole table, and there may be hundreds of children */
+
+static mod_mcp_shm_t shared;               /* the parent's, inherited by fork */
+static mod_mcp_runtime_t *runtime;
+static _Atomic bool stopping;              /* set by the main thread, read by the link's */
+static _Atomic int active_requests;
+static _Atomic uint64_t requests_named;
+
+const mod_mcp_runtime_t *mod_mcp_runtime(void)
+{
+    return runtime;
+}
+
+void mod_mcp_requests_add(int by)
+{
+    atomic_fetch_add_explicit(&active_requests, by, memory_order_relaxed);
+}
+
+void mod_mcp_request_id(char id[17])
+{
+    uint64_t count = atomic_fetch_add_explicit(&requests_named, 1, memory_order_relaxed);
+    uint64_t name = mcpa_siphash(runtime->id_secret, &count, sizeof(count));
+
+    mcpa_hex(id, (const unsigned char *)&name, sizeof(name));
+}
+
+/* Called from the link's thread, about once a second. */
+static unsigned fill_gauges(void *ctx __attribute__((unused)), struct mcpa_gauge_value *gauges, unsigned max)
+{
+    static apr_int64_t counted_us;
+    static size_t live, capacity;
+    int active = atomic_load_explicit(&active_requests, memory_order_relaxed);
+    apr_int64_t now_us = mod_mcp_mono_us();
+    uint64_t overflow;
+    unsigned n = 0;
+
+    if (!counted_us || now_us - counted_us >= LIMITS_EVERY_US) {
+        size_t more_live, more_capacity;
+
+        mcpa_ratetable_stats(runtime->shm.address_limits, (uint64_t)now_us * 1000, &live, &capacity, &overflow);
+        mcpa_ratetable_stats(runtime->shm.identity_limits, (uint64_t)now_us * 1000, &more_live, &more_capacity, &overflow);
+        live += more_live;
+        capacity += more_capacity;
+        counted_us = now_us;
+    }
+    const struct mcpa_gauge_value all[] = {
+        { MCPA_GAUGE_ACTIVE_REQUESTS, active > 0 ? (uint64_t)active : 0 },
+        { MCPA_GAUGE_LIMIT_ENTRIES, live },
+        { MCPA_GAUGE_LIMIT_CAPACITY, capacity },
+    };
+    while (n < max && n < sizeof(all) / sizeof(all[0])) {
+        gauges[n] = all[n];
+        n++;
+    }
+    return n;
+}
+
+/* The link lives inside one call that lasts as long as the child: mod_watchdog ends a thread whose callback returns as soon as the child
+ * begins to stop, while its last requests, streams among them, still want their records sent. It ends when mod_watchdog says STOPPING, from
+ * the main thread, before it waits for this one: that is when the child's pool goes, after its last request. */
+static apr_status_t run_link(int state, void *data __attribute__((unused)), apr_pool_t *pool __attribute__((unused)))
+{
+    if (state == AP_WATCHDOG_STATE_STOPPING) {
+        atomic_store(&stopping, true);
+    }
+    if (state != AP_WATCHDOG_STATE_RUNNING || !runtime) {
+        return APR_SUCCESS;
+    }
+    while (!atomic_load(&stopping)) {
+        mod_mcp_link_run(runtime->link, SLICE_MS);
+    }
+    mod_mcp_link_stop(runtime->link);
+    return APR_EOF; /* not again */
+}
+
+static bool register_link(apr_pool_t *pconf, server_rec *s)
+{
+    APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get_instance = APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
+    APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *register_callback = APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
+    ap_watchdog_t *watchdog;
+    apr_status_t rv = APR_ENOTIMPL;
+
+    if (get_instance && register_callback) {
+        rv = get_instance(&watchdog, "_mcp_auth_", 0, 0, pconf);
+        if (rv == APR_SUCCESS) {
+            rv = register_callback(watchdog, AP_WD_TM_SLICE, NULL, run_link);
+        }
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT | APLOG_STARTUP, rv, s, "MCPA0123: mod_watchdog gives no thread for the link to the daemon");
+    }
+    return rv == APR_SUCCESS;
+}
+
+int mod_mcp_post_config(apr_pool_t *pconf, apr_pool_t *plog __attribute__((unused)), apr_pool_t *ptemp, server_rec *s)
+{
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG || !mod_mcp_global()->guarded) {
+        return OK;
+    }
+    if (!mod_mcp_shm_attach(&shared, s) || !register_link(pconf, s)) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    mod_mcp_publish_snapshot(s, ptemp);
+    return OK;
+}
+
+/* Every issuer that a policy may point to, with the keys that the parent read. */
+static mod_mcp_keys_t *make_keys(apr_pool_t *pchild)
+{
+    const mod_mcp_global_t *global = mod_mcp_global();
+    size_t n = (size_t)global->issuers->nelts;
+    const mcpa_issuer_t **issuers = apr_pcalloc(pchild, (n + 1) * sizeof(*issuers));
+    mcpa_jwks_t **fixed = apr_pcalloc(pchild, (n + 1) * sizeof(mcpa_jwks_t *));
+
+    for (size_t i = 0; i < n; i++) {
+        const mod_mcp_issuer_t *entry = ((mod_mcp_issuer_t **)(void *)global->issuers->elts)[i];
+
+        issuers[i] = entry->issuer;
+        fixed[i] = entry->fixed;
+    }
+    return mod_mcp_keys_new(pchild, global->state_dir.text, issuers, fixed, global->key_wait_ms);
+}
+
+void mod_mcp_child_init(apr_pool_t *pchild, server_rec *s)
+{
+    const mod_mcp_global_t *global = mod_mcp_global();
+    mod_mcp_runtime_t *made;
+
+    if (!global->guarded) {
+        return;
+    }
+    made = apr_pcalloc(pchild, sizeof(*made));
+    made->shm = shared;
+    made->keys = make_keys(pchild);
+    made->spool = mod_mcp_spool_new(pchild, global->spool_dir.text, global->spool_max_bytes);
+    if (!made->keys || !made->spool || apr_generate_random_bytes(made->id_secret, sizeof(made->id_secret)) != APR_SUCCESS) {
+        /* Guarded requests are answered with 503 then: they find no runtime. */
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "MCPA0124: this child has neither keys nor spool and refuses every guarded request");
+        return;
+    }
+    made->link = mod_mcp_link_new(pchild, s, global->socket.text, global->generation, made->spool, made->keys, fill_gauges, NULL);
+    if (!made->link) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "MCPA0124: this child has no link and refuses every guarded request");
+        return;
+    }
+    runtime = made;
+}

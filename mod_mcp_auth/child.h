@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a running child has: its shared memory, spool, keys and link, from child_init until the process ends. */
+#ifndef MOD_MCP_CHILD_H
+#define MOD_MCP_CHILD_H
+
+#include "config.h"
+#include "keys.h"
+#include "link.h"
+#include "shm.h"
+#include "spool.h"
+
+/* Written by child_init before the child's first request, constant afterwards but for the counters. */
+typedef struct mod_mcp_runtime {
+    mod_mcp_shm_t shm;
+    mod_mcp_spool_t *spool;
+    mod_mcp_keys_t *keys;
+    mod_mcp_link_t *link;
+    unsigned char id_secret[16]; /* makes request ids */
+} mod_mcp_runtime_t;
+
+/* NULL when nothing is guarded, or before child_init. */
+const mod_mcp_runtime_t *mod_mcp_runtime(void);
+/* Guarded requests of this child now; any thread. */
+void mod_mcp_requests_add(int by);
+/* Sixteen hex digits, unlike any other child's. */
+void mod_mcp_request_id(char id[17]);
+
+/* Hooks. */
+int mod_mcp_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+void mod_mcp_child_init(apr_pool_t *pchild, server_rec *s);
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "apr_fnmatch.h"
+#include "apr_strings.h"
+
+#include "directives.h"
+
+#define SPOOL_MAX_BYTES     (UINT64_C(1024) * 1024 * 1024)
+#define KEY_WAIT_MS         1000
+#define TOKEN_CACHE_ENTRIES 16384
+#define LIMIT_TABLE_ENTRIES 65536
+
+static mod_mcp_global_t *global;
+
+void mod_mcp_global_reset(apr_pool_t *pconf)
+{
+    global = apr_pcalloc(pconf, sizeof(*global));
+    global->socket.text = "/run/mcpauth/mcpauth.sock";
+    global->state_dir.text = "/var/lib/mcpauth";
+    global->spool_dir.text = "/var/spool/mcpauth";
+    global->spool_max_bytes = SPOOL_MAX_BYTES;
+    global->key_wait_ms = KEY_WAIT_MS;
+    global->token_cache_entries = TOKEN_CACHE_ENTRIES;
+    global->limit_table_entries = LIMIT_TABLE_ENTRIES;
+    global->sections = apr_array_make(pconf, 8, sizeof(mod_mcp_section_t *));
+    global->issuers = apr_array_make(pconf, 4, sizeof(mod_mcp_issuer_t *));
+}
+
+mod_mcp_global_t *mod_mcp_global(void)
+{
+    return global;
+}
+
+void *mod_mcp_server_create(apr_pool_t *pool, server_rec *s __attribute__((unused)))
+{
+    mod_mcp_server_t *server = apr_pcalloc(pool, sizeof(*server));
+
+    server->pairs = apr_array_make(pool, 0, sizeof(mod_mcp_scope_pair_t));
+    return server;
+}
+
+void *mod_mcp_server_merge(apr_pool_t *pool, void *base, void *add)
+{
+    const mod_mcp_server_t *outer = base, *inner = add;
+    mod_mcp_server_t *merged = apr_pmemdup(pool, inner, sizeof(*inner));
+
+    if (!inner->mode_set) {
+        merged->mode_set = outer->mode_set;
+        merged->development = outer->development;
+    }
+    if (!inner->issuers) {
+        merged->issuers = outer->issuers;
+    }
+    merged->pairs = apr_array_append(pool, outer->pairs, inner->pairs);
+    return merged;
+}
+
+void *mod_mcp_dir_create(apr_pool_t *pool, char *path)
+{
+    mod_mcp_dir_t *dir;
+
+    /* A server's defaults hold nothing of ours; without them a Location's own configuration is used as it is, unmerged. */
+    if (!path) {
+        return NULL;
+    }
+    dir = apr_pcalloc(pool, sizeof(*dir));
+    dir->policy.identity_headers = true;
+    dir->policy.security_headers = true;
+    return dir;
+}
+
+static void merge_setting(mcpa_policy_t *policy, const mcpa_policy_t *inner, mod_mcp_setting_t setting)
+{
+    switch (setting) {
+    case MOD_MCP_MODE:
+        policy->mode = inner->mode;
+        break;
+    case MOD_MCP_RESOURCE:
+        policy->resource = inner->resource;
+        break;
+    case MOD_MCP_AUDIENCE:
+        policy->audiences = inner->audiences;
+        break;
+    case MOD_MCP_ISSUER:
+        policy->issuers = inner->issuers;
+        break;
+    case MOD_MCP_SCOPE:
+        policy->scopes = inner->scopes;
+        break;
+    case MOD_MCP_RATE_LIMIT:
+        policy->limits = inner->limits;
+        policy->n_limits = inner->n_limits;
+        break;
+    case MOD_MCP_ORIGIN:
+        policy->origins = inner->origins;
+        break;
+    case MOD_MCP_IDENTITY_HEADERS:
+        policy->identity_headers = inner->identity_headers;
+        break;
+    case MOD_MCP_FORWARD_TOKEN:
+        policy->forward_token = inner->forward_token;
+        break;
+    case MOD_MCP_SECURITY_HEADERS:
+        policy->security_headers = inner->security_headers;
+        break;
+    case MOD_MCP_AUDIT:
+        policy->audit = inner->audit;
+        break;
+    case MOD_MCP_REQUIRE:
+    case MOD_MCP_SETTINGS:
+        break;
+    }
+}
+
+/* Runs for every request that more than one section matches: pointers only. */
+void *mod_mcp_dir_merge(apr_pool_t *pool, void *base, void *add)
+{
+    const mod_mcp_dir_t *outer = base, *inner = add;
+    mod_mcp_dir_t *merged = apr_pmemdup(pool, outer, sizeof(*outer));
+
+    for (unsigned setting = 0; setting < MOD_MCP_SETTINGS; setting++) {
+        if (inner->set & (1u << setting)) {
+            merge_setting(&merged->policy, &inner->policy, (mod_mcp_setting_t)setting);
+        }
+    }
+    merged->set = outer->set | inner->set;
+    merged->section = inner->section;
+    merged->policy.location = inner->policy.location;
+    return merged;
+}
+
+mod_mcp_server_t *mod_mcp_server_of(const server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &mcp_auth_module);
+}
+
+const mod_mcp_dir_t *mod_mcp_dir_of(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &mcp_auth_module);
+}
+
+void mod_mcp_policy_fill(mcpa_policy_t *policy, const mod_mcp_dir_t *dir, const server_rec *s)
+{
+    const mod_mcp_server_t *server = mod_mcp_server_of(s);
+
+    *policy = dir->policy;
+    policy->vhost = server->vhost;
+    policy->scope_model = server->scope_model;
+    policy->generation = global->generation;
+    if (!policy->issuers && server->issuers) {
+        policy->issuers = (const mcpa_issuer_t *const *)(void *)server->issuers->elts;
+    }
+}
+
+bool mod_mcp_policy_equal(const mcpa_policy_t *a, const mcpa_policy_t *b)
+{
+    /* Merging copies pointers, so what came from the same line has the same address. */
+    return a->mode == b->mode && a->resource == b->resource && a->audiences == b->audiences && a->issuers == b->issuers &&
+           a->scopes == b->scopes && a->scope_model == b->scope_model && a->limits == b->limits && a->n_limits == b->n_limits &&
+           a->origins == b->origins && a->audit == b->audit;
+}
+
+/* The <Location> or the like that this line stands in; between them may be <IfModule> and its kind. */
+static const ap_directive_t *enclosing(const ap_directive_t *line)
+{
+    static const char *const kinds[] = { "<Location", "<LocationMatch", "<Directory", "<DirectoryMatch", "<Proxy", "<ProxyMatch" };
+
+    for (line = line->parent; line; line = line->parent) {
+        for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+            if (!ap_cstr_casecmp(line->directive, kinds[i])) {
+                return line;
+            }
+        }
+    }
+    return NULL;
+}
+
+mod_mcp_section_t *mod_mcp_section_of(cmd_parms *cmd, mod_mcp_dir_t *dir)
+{
+    const ap_directive_t *line = enclosing(cmd->directive);
+    mod_mcp_section_t *section = dir->section;
+
+    if (section) {
+        return section;
+    }
+    section = apr_pcalloc(cmd->pool, sizeof(*section));
+    section->kind = line ? line->directive : "<Location";
+    section->path = apr_pstrdup(cmd->pool, cmd->path);
+    section->is_pattern = ap_strstr_c(section->kind, "Match") || (line && line->args && line->args[0] == '~') ||
+                          (cmd->path && apr_fnmatch_test(cmd->path));
+    section->server = cmd->server;
+    section->file = cmd->directive->filename;
+    section->line = cmd->directive->line_num;
+    section->dir = dir;
+    dir->section = section;
+    dir->policy.location = section->path;
+    *(mod_mcp_section_t **)apr_array_push(global->sections) = section;
+    return section;
+}
+
+/* Both flags everywhere: where a directive may really stand is checked by its function, whose message tells where to move it. */
+#define ANYWHERE (RSRC_CONF | ACCESS_CONF)
+
+const command_rec mod_mcp_commands[] = {
+    /* In sections. */
+    AP_INIT_TAKE1("MCPAuth", mod_mcp_set_mode, NULL, ANYWHERE, "On, Off or Shadow (decides and records, changes nothing)"),
+    AP_INIT_TAKE1("MCPAuthResource", mod_mcp_set_resource, NULL, ANYWHERE, "the canonical URL of the guarded resource"),
+    AP_INIT_ITERATE("MCPAuthAudience", mod_mcp_set_audience, NULL, ANYWHERE, "accepted aud values instead of the resource"),
+    AP_INIT_TAKE_ARGV("MCPAuthIssuer", mod_mcp_set_issuer, NULL, ANYWHERE, "URL of a trusted issuer, then key=value words"),
+    AP_INIT_ITERATE("MCPAuthScope", mod_mcp_set_scope, NULL, ANYWHERE, "scopes that are all needed here"),
+    AP_INIT_TAKE23("MCPAuthRateLimit", mod_mcp_set_rate_limit, NULL, ANYWHERE,
+                   "subject, client or address; N/s, N/min, N/hour or N/day; burst=N"),
+    AP_INIT_ITERATE("MCPAuthOrigin", mod_mcp_set_origin, NULL, ANYWHERE, "origins of browsers that are let in"),
+    AP_INIT_FLAG("MCPAuthIdentityHeaders", mod_mcp_set_identity_headers, NULL, ANYWHERE, "On or Off: X-MCP-* for the upstream"),
+    AP_INIT_FLAG("MCPAuthForwardToken", mod_mcp_set_forward_token, NULL, ANYWHERE, "On or Off: the client's token for the upstream"),
+    AP_INIT_FLAG("MCPAuthSecurityHeaders", mod_mcp_set_security_headers, NULL, ANYWHERE, "On or Off"),
+    AP_INIT_TAKE1("MCPAuthAudit", mod_mcp_set_audit, NULL, ANYWHERE, "On, Off or Required"),
+    /* In servers. */
+    AP_INIT_TAKE1("MCPAuthMode", mod_mcp_set_server_mode, NULL, ANYWHERE, "production or development"),
+    AP_INIT_ITERATE2("MCPAuthScopeImplies", mod_mcp_set_scope_implies, NULL, ANYWHERE, "a broad scope, then narrow ones it includes"),
+    AP_INIT_TAKE2("MCPAuthScopeAlias", mod_mcp_set_scope_alias, NULL, ANYWHERE, "a scope of old tokens, then the one it stands for"),
+    AP_INIT_TAKE1("MCPAuthKeyWait", mod_mcp_set_key_wait, NULL, ANYWHERE, "milliseconds a request may wait for an unknown key"),
+    AP_INIT_TAKE1("MCPAuthSocket", mod_mcp_set_socket, NULL, ANYWHERE, "path of the daemon's socket"),
+    AP_INIT_TAKE1("MCPAuthStateDir", mod_mcp_set_state_dir, NULL, ANYWHERE, "directory of the policy snapshot and the keys"),
+    AP_INIT_TAKE12("MCPAuthSpoolDir", mod_mcp_set_spool_dir, NULL, ANYWHERE, "directory of the audit spool; max=SIZE"),
+    AP_INIT_TAKE1("MCPAuthTokenCache", mod_mcp_set_token_cache, NULL, ANYWHERE, "entries in the cache of verified tokens, or 0"),
+    AP_INIT_TAKE1("MCPAuthLimitTable", mod_mcp_set_limit_table, NULL, ANYWHERE, "entries in the table of rate limits"),
+    { NULL, { NULL }, NULL, 0, 0, NULL },
+};

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "context.h"
+
+#include "apr_strings.h"
+
+#include "child.h"
+
+/* In a request's slot: on the root the context, and while httpd logs the headers what was taken out of them. */
+typedef struct slot {
+    mod_mcp_context_t *context;
+    const char *hidden;
+} slot_t;
+
+static request_rec *root_of(const request_rec *r)
+{
+    while (r->main || r->prev) {
+        r = r->main ? r->main : r->prev;
+    }
+    return (request_rec *)(uintptr_t)r;
+}
+
+static slot_t *slot_of(request_rec *root)
+{
+    slot_t *slot = ap_get_module_config(root->request_config, &mcp_auth_module);
+
+    if (!slot) {
+        slot = apr_pcalloc(root->pool, sizeof(*slot));
+        ap_set_module_config(root->request_config, &mcp_auth_module, slot);
+    }
+    return slot;
+}
+
+mod_mcp_context_t *mod_mcp_context_find(const request_rec *r)
+{
+    const slot_t *slot = ap_get_module_config(root_of(r)->request_config, &mcp_auth_module);
+
+    return slot ? slot->context : NULL;
+}
+
+static apr_status_t end_context(void *memory)
+{
+    mod_mcp_context_t *context = memory;
+
+    for (mod_mcp_verdict_t *verdict = context->verdicts; verdict; verdict = verdict->older) {
+        mcpa_decision_clear(&verdict->decision);
+    }
+    mod_mcp_requests_add(-1);
+    return APR_SUCCESS;
+}
+
+mod_mcp_context_t *mod_mcp_context_get(request_rec *r)
+{
+    request_rec *root = root_of(r);
+    slot_t *slot = slot_of(root);
+    mod_mcp_context_t *context = slot->context;
+
+    if (!context) {
+        context = apr_pcalloc(root->pool, sizeof(*context));
+        context->root = root;
+        /* Taking a header out of the table leaves its text where it is: in the request's pool. */
+        context->authorization = mcpa_str(apr_table_get(root->headers_in, "Authorization"));
+        context->query = mcpa_str(root->parsed_uri.query ? root->parsed_uri.query : root->args);
+        slot->context = context;
+        mod_mcp_requests_add(1);
+        apr_pool_cleanup_register(root->pool, context, end_context, apr_pool_cleanup_null);
+    }
+    return context;
+}
+
+mod_mcp_verdict_t *mod_mcp_verdict_find(const mod_mcp_context_t *context, const mcpa_policy_t *policy)
+{
+    for (mod_mcp_verdict_t *verdict = context->verdicts; verdict; verdict = verdict->older) {
+        if (mod_mcp_policy_equal(&verdict->policy, policy)) {
+            return verdict;
+        }
+    }
+    return NULL;
+}
+
+mod_mcp_verdict_t *mod_mcp_verdict_add(mod_mcp_context_t *context, const mcpa_policy_t *policy, bool by_subrequest)
+{
+    mod_mcp_verdict_t *verdict = apr_pcalloc(context->root->pool, sizeof(*verdict));
+
+    verdict->policy = *policy;
+    verdict->by_subrequest = by_subrequest;
+    verdict->older = context->verdicts;
+    context->verdicts = verdict;
+    return verdict;
+}
+
+mod_mcp_verdict_t *mod_mcp_verdict_of(const request_rec *r)
+{
+    const mod_mcp_dir_t *dir = mod_mcp_dir_of(r);
+    const mod_mcp_context_t *context;
+    mcpa_policy_t policy;
+
+    if (!dir || dir->policy.mode == MCPA_MODE_OFF) {
+        return NULL;
+    }
+    context = mod_mcp_context_find(r);
+    if (!context) {
+        return NULL;
+    }
+    mod_mcp_policy_fill(&policy, dir, r->server);
+    return mod_mcp_verdict_find(context, &policy);
+}
+
+mod_mcp_verdict_t *mod_mcp_verdict_for_answer(const request_rec *r)
+{
+    for (; r; r = r->main ? r->main : r->prev) {
+        mod_mcp_verdict_t *verdict = mod_mcp_verdict_of(r);
+
+        if (verdict) {
+            return verdict;
+        }
+    }
+    return NULL;
+}
+
+int mod_mcp_hide_credential(request_rec *r)
+{
+    static const module *http;
+    const char *value;
+
+    if (!mod_mcp_global()->guarded || r->main || r->prev) {
+        return DECLINED;
+    }
+    if (!http) {
+        http = ap_find_linked_module("http_core.c");
+    }
+    if (!http || !APLOG_R_MODULE_IS_LEVEL(r, http->module_index, APLOG_TRACE4)) {
+        return DECLINED;
+    }
+    value = apr_table_get(r->headers_in, "Authorization");
+    if (value) {
+        slot_of(r)->hidden = value;
+        apr_table_setn(r->headers_in, "Authorization", "[hidden]");
+    }
+    return DECLINED;
+}
+
+void mod_mcp_show_credential(request_rec *r)
+{
+    slot_t *slot = ap_get_module_config(r->request_config, &mcp_auth_module);
+
+    if (slot && slot->hidden) {
+        apr_table_setn(r->headers_in, "Authorization", slot->hidden);
+        slot->hidden = NULL;
+    }
+}

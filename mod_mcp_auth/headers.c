@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "headers.h"
+
+#include "apr_lib.h"
+#include "apr_strings.h"
+
+static const char *const managed[] = {
+    "X-MCP-Subject", "X-MCP-Client-ID", "X-MCP-Scopes", "X-MCP-Issuer", "X-MCP-Token-ID",
+    /* A server that honours these would run another method than the one that was decided on. */
+    "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override",
+};
+
+static char folded(char c)
+{
+    return c == '_' ? '-' : (char)apr_tolower(c);
+}
+
+static bool is_managed(const char *name, size_t len)
+{
+    if (len < 2 || folded(name[0]) != 'x' || folded(name[1]) != '-') {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(managed) / sizeof(managed[0]); i++) {
+        size_t at = 0;
+
+        while (at < len && managed[i][at] && folded(name[at]) == folded(managed[i][at])) {
+            at++;
+        }
+        if (at == len && !managed[i][at]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A comma list without the managed names; NULL when there are none in it. */
+static const char *without_managed(apr_pool_t *pool, const char *list)
+{
+    char *kept = apr_palloc(pool, strlen(list) + 1), *out = kept;
+    bool removed = false;
+
+    while (*list) {
+        size_t len;
+
+        list += strspn(list, " \t,");
+        len = strcspn(list, ", \t");
+        if (len && is_managed(list, len)) {
+            removed = true;
+        } else if (len) {
+            if (out != kept) {
+                *out++ = ',';
+            }
+            memcpy(out, list, len);
+            out += len;
+        }
+        list += len;
+    }
+    *out = '\0';
+    return removed ? kept : NULL;
+}
+
+/* A subrequest shares its request's table; what is changed for an included part must not change what the page around it sends upstream. */
+static void own_headers(request_rec *r)
+{
+    if (r->main && r->headers_in == r->main->headers_in) {
+        r->headers_in = apr_table_copy(r->pool, r->headers_in);
+    }
+}
+
+void mod_mcp_headers_scrub(request_rec *r)
+{
+    const apr_array_header_t *all = apr_table_elts(r->headers_in);
+    const char *names[64], *connection;
+    size_t n = 0;
+
+    for (int i = 0; i < all->nelts; i++) {
+        const char *key = APR_ARRAY_IDX(all, i, apr_table_entry_t).key;
+
+        /* A name too many for the list is found in the next round. */
+        if (key && is_managed(key, strlen(key)) && n < sizeof(names) / sizeof(names[0])) {
+            names[n++] = key;
+        }
+    }
+    connection = apr_table_get(r->headers_in, "Connection");
+    if (connection) {
+        connection = without_managed(r->pool, connection);
+    }
+    if (!n && !connection) {
+        return;
+    }
+    own_headers(r);
+    for (size_t i = 0; i < n; i++) {
+        apr_table_unset(r->headers_in, names[i]);
+    }
+    if (connection && *connection) {
+        apr_table_setn(r->headers_in, "Connection", connection);
+    } else if (connection) {
+        apr_table_unset(r->headers_in, "Connection");
+    }
+    if (n == sizeof(names) / sizeof(names[0])) {
+        mod_mcp_headers_scrub(r);
+    }
+}
+
+/* Printable ASCII as it is; everything else, and '%' so that it can be undone, as %XX. */
+static const char *encode(apr_pool_t *pool, mcpa_str_t value)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    char *encoded, *out;
+    size_t odd = 0;
+
+    for (size_t i = 0; i < value.len; i++) {
+        odd += value.ptr[i] < ' ' || value.ptr[i] > '~' || value.ptr[i] == '%';
+    }
+    encoded = out = apr_palloc(pool, value.len + 2 * odd + 1);
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.ptr[i];
+
+        if (c < ' ' || c > '~' || c == '%') {
+            *out++ = '%';
+            *out++ = hex[c >> 4];
+            *out++ = hex[c & 15];
+        } else {
+            *out++ = (char)c;
+        }
+    }
+    *out = '\0';
+    return encoded;
+}
+
+static const char *join_scopes(apr_pool_t *pool, const mcpa_scopes_t *scopes)
+{
+    size_t cap = 1;
+    mcpa_out_t out;
+
+    for (size_t i = 0; i < scopes->count; i++) {
+        cap += scopes->words[i].len + 1;
+    }
+    mcpa_out_init(&out, apr_palloc(pool, cap), cap);
+    mcpa_scopes_print(&out, scopes);
+    return out.ptr;
+}
+
+const char *mod_mcp_outcome_word(const mod_mcp_verdict_t *verdict)
+{
+    mcpa_outcome_t outcome = mcpa_reason_row(verdict->reason)->outcome;
+
+    if (verdict->policy.mode == MCPA_MODE_SHADOW && outcome != MCPA_OUTCOME_ALLOW) {
+        return "shadow_deny";
+    }
+    return mcpa_outcome_word(outcome);
+}
+
+void mod_mcp_headers_set_outcome(request_rec *r, const mod_mcp_verdict_t *verdict)
+{
+    apr_table_setn(r->subprocess_env, "MCP_DECISION", mod_mcp_outcome_word(verdict));
+    apr_table_setn(r->subprocess_env, "MCP_REASON", mcpa_reason_word(verdict->reason));
+}
+
+static void inject_identity(request_rec *r, const mcpa_principal_t *principal, bool as_headers)
+{
+    const struct {
+        const char *header, *variable;
+        mcpa_str_t value;
+    } rows[] = {
+        { "X-MCP-Subject", "MCP_SUBJECT", principal->subject },
+        { "X-MCP-Client-ID", "MCP_CLIENT_ID", principal->client_id },
+        { "X-MCP-Scopes", "MCP_SCOPES", principal->scopes.count ? mcpa_str(join_scopes(r->pool, &principal->scopes)) : MCPA_STR_NONE },
+        { "X-MCP-Issuer", "MCP_ISSUER", principal->issuer },
+        { "X-MCP-Token-ID", "MCP_TOKEN_ID", principal->token_id },
+    };
+
+    /* Absent claims have no header: the scrub took away whatever the client sent under the name. */
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *value;
+
+        if (rows[i].value.ptr) {
+            value = encode(r->pool, rows[i].value);
+            apr_table_setn(r->subprocess_env, rows[i].variable, value);
+            if (as_headers) {
+                apr_table_setn(r->headers_in, rows[i].header, value);
+            }
+        } else {
+            apr_table_unset(r->subprocess_env, rows[i].variable);
+        }
+    }
+}
+
+void mod_mcp_headers_inject(request_rec *r, const mod_mcp_context_t *context, const mod_mcp_verdict_t *verdict,
+                            const mcpa_policy_t *dir_policy)
+{
+    const mcpa_principal_t *principal = &verdict->decision.principal;
+
+    own_headers(r);
+    /* A client that acts for itself has a name that no user can have. */
+    r->user = principal->subject.ptr ? apr_pstrmemdup(r->pool, principal->subject.ptr, principal->subject.len)
+                                     : apr_pstrcat(r->pool, "clientid:",
+                                                   apr_pstrmemdup(r->pool, principal->client_id.ptr, principal->client_id.len), NULL);
+    r->ap_auth_type = (char *)(uintptr_t) "Bearer";
+    inject_identity(r, principal, dir_policy->identity_headers);
+    mod_mcp_headers_set_outcome(r, verdict);
+    if (!dir_policy->forward_token) {
+        apr_table_unset(r->headers_in, "Authorization");
+    } else if (context->authorization.ptr) {
+        apr_table_setn(r->headers_in, "Authorization", context->authorization.ptr);
+    }
+    r->no_cache = 1;
+}
