@@ -2,8 +2,6 @@
 /* mcpa_json_t is jansson's json_t under another name; the casts stay in this file. */
 #include "base/json.h"
 
-#include <math.h>
-
 #include <jansson.h>
 
 /* What the pre-scan knows so far. It is no grammar check: it only makes sure that the text, should it be JSON, keeps to
@@ -248,8 +246,8 @@ bool mcpa_json_integer(const mcpa_json_t *json, int64_t *value)
         return false;
     }
     real = json_real_value(peer(json));
-    /* !(a && b) also turns away NaN. Comparing floor() is exact here: equal means no fraction. */
-    if (!(real >= -limit && real < limit) || floor(real) < real) {
+    /* !(a && b) also turns away NaN. Within the range the cast is defined, and it drops the fraction. */
+    if (!(real >= -limit && real < limit) || (double)(int64_t)real < real || (double)(int64_t)real > real) {
         return false;
     }
     *value = (int64_t)real;
