@@ -52,7 +52,7 @@ static int take_keys(mod_mcp_link_t *link, mcpa_str_t issuer)
 {
     char url[MCPA_CLAIM_MAX_BYTES + 1];
 
-    if (link->state != MOD_MCP_LINK_UP || issuer.len == 0 || issuer.len >= sizeof(url) || memchr(issuer.ptr, '\0', issuer.len) != NULL) {
+    if (link->state != MOD_MCP_LINK_UP || issuer.len >= sizeof(url) || memchr(issuer.ptr, '\0', issuer.len) != NULL) {
         return 0;
     }
     memcpy(url, issuer.ptr, issuer.len);
