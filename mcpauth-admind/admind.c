@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admind.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "audit/checkpoint.h"
+#include "audit/count.h"
+#include "log.h"
+
+/* ---- what the parts tell each other */
+
+static void on_committed(void *ctx, const mcpa_record_t *record)
+{
+    admind_t *admind = ctx;
+
+    admind_count_record(admind->metrics, record);
+    admind_alerts_record(admind->alerts, record);
+}
+
+static void on_keys_changed(void *ctx, const char *issuer, uint64_t generation)
+{
+    admind_t *admind = ctx;
+
+    if (admind->peers != NULL) {
+        admind_peers_keys_changed(admind->peers, issuer, generation);
+    }
+}
+
+static void on_keys_answered(void *ctx, uint64_t ticket, bool found, uint64_t generation)
+{
+    admind_t *admind = ctx;
+
+    if (admind->peers != NULL) {
+        admind_peers_answer(admind->peers, ticket, found, generation);
+    }
+}
+
+static void on_ask(void *ctx, mcpa_str_t issuer, mcpa_str_t kid, uint64_t ticket)
+{
+    admind_keys_ask(((admind_t *)ctx)->keys, issuer, kid, ticket);
+}
+
+static void on_child_policy(void *ctx, uint64_t generation)
+{
+    admind_t *admind = ctx;
+
+    if (admind->policy != NULL) {
+        admind_policyfile_hint(admind->policy, generation);
+    }
+}
+
+static void on_policy(void *ctx, const mcpa_snapshot_t *snapshot)
+{
+    admind_keys_policy(((admind_t *)ctx)->keys, snapshot);
+}
+
+static bool is_linked(void *ctx, const unsigned char *instance)
+{
+    return admind_peers_is_linked(((admind_t *)ctx)->peers, instance);
+}
+
+static void alert_facts(void *ctx, admind_alert_facts_t *facts)
+{
+    admind_t *admind = ctx;
+    admind_peers_gauges_t gauges = { 0 };
+
+    if (admind->peers != NULL) {
+        admind_peers_gauges(admind->peers, &gauges);
+    }
+    facts->links = gauges.links;
+    facts->links_zero_since_us = gauges.zero_since_us;
+    facts->audit_lost = (uint64_t)mcpa_metrics_get(admind->metrics, MCPA_METRIC_AUDIT_LOST, NULL) + gauges.lost_unjournalled;
+}
+
+/* ---- start and stop */
+
+static bool say(char *error, size_t cap, const char *what)
+{
+    snprintf(error, cap, "%s", what);
+    return false;
+}
+
+/* From the checkpoint and what the journal holds behind it. */
+static bool restore(admind_t *admind, const admind_checkpoint_t *checkpoint, char *error, size_t cap)
+{
+    mcpa_status_t status;
+
+    if (checkpoint->alerts != NULL) {
+        admind_alerts_load(admind->alerts, checkpoint->alerts);
+    }
+    status = admind_ingest_replay(admind->ingest, &checkpoint->position);
+    if (status != MCPA_OK) {
+        snprintf(error, cap, "journal %s cannot be read back: %s", admind->config->journal_dir, mcpa_status_word(status));
+        return false;
+    }
+    return true;
+}
+
+static bool start_core(admind_t *admind, const admind_checkpoint_t *checkpoint, char *error, size_t cap)
+{
+    const admind_config_t *config = admind->config;
+    const admind_fetch_options_t fetch = { config->insecure_fetch_loopback, config->allow_private, config->ca_file };
+    const admind_keys_events_t events = { on_keys_changed, on_keys_answered, admind };
+    mcpa_str_t version = MCPA_STR(MCPA_VERSION);
+
+    if (checkpoint->metrics != NULL && mcpa_metrics_load(admind->metrics, checkpoint->metrics) != MCPA_OK) {
+        admind_log(ADMIND_WARNING, "MCPA2005", "the checkpoint's counters cannot be used; they start from zero");
+    }
+    mcpa_metrics_set(admind->metrics, MCPA_METRIC_BUILD_INFO, &version, 1);
+    admind->fetcher = admind_fetcher_new(admind->loop, &fetch);
+    if (admind->fetcher == NULL) {
+        return say(error, cap, "libcurl cannot be set up");
+    }
+    admind->keys = admind_keys_new(admind->loop, config, admind->fetcher, admind->metrics, &events);
+    if (admind->keys == NULL) {
+        return say(error, cap, "keys: no memory");
+    }
+    admind->alerts = admind_alerts_new(admind->loop, config, admind->fetcher, admind->keys, admind->metrics, alert_facts, admind);
+    admind->ingest = admind_ingest_new(admind->journal, admind->marks, on_committed, admind);
+    if (admind->alerts == NULL || admind->ingest == NULL) {
+        return say(error, cap, "no memory");
+    }
+    return restore(admind, checkpoint, error, cap);
+}
+
+static bool start_audit(admind_t *admind, char *error, size_t cap)
+{
+    admind_checkpoint_t checkpoint;
+    mcpa_status_t status;
+    bool ok;
+
+    admind->journal = admind_journal_open(admind->config->journal_dir, ADMIND_JOURNAL_FILE_BYTES, error, cap);
+    if (admind->journal == NULL) {
+        return false;
+    }
+    admind->marks = admind_marks_new(ADMIND_MARKS_MAX);
+    admind->metrics = mcpa_metrics_new();
+    if (admind->marks == NULL || admind->metrics == NULL) {
+        return say(error, cap, "no memory");
+    }
+    status = admind_checkpoint_load(&checkpoint, admind->config->journal_dir, admind->marks);
+    if (status != MCPA_OK && status != MCPA_ENOTFOUND) {
+        admind_log(ADMIND_WARNING, "MCPA2006", "the checkpoint cannot be used (%s); replaying the whole journal", mcpa_status_word(status));
+    }
+    ok = start_core(admind, &checkpoint, error, cap);
+    admind_checkpoint_clear(&checkpoint);
+    return ok;
+}
+
+static bool start_doors(admind_t *admind, char *error, size_t cap)
+{
+    const admind_config_t *config = admind->config;
+    const admind_peers_options_t options = { config->socket, config->peer_uid, config->peer_gid };
+    const admind_peers_events_t events = { on_ask, on_child_policy, admind };
+
+    say(error, cap, "no memory");
+    admind->policy = admind_policyfile_new(admind->loop, config->state_dir, on_policy, admind);
+    if (admind->policy == NULL) {
+        return false;
+    }
+    admind->peers = admind_peers_new(admind->loop, admind->ingest, &options, &events, error, cap);
+    if (admind->peers == NULL) {
+        return false;
+    }
+    admind->adopt = admind_adopt_new(admind->ingest, config->spool_dir, config->peer_uid, is_linked, admind);
+    if (admind->adopt == NULL) {
+        return false;
+    }
+    admind->http = admind_http_new(admind->loop, config, admind, error, cap);
+    return admind->http != NULL;
+}
+
+static void take_down(admind_t *admind)
+{
+    int64_t born_us = admind->born_us;
+
+    admind_http_free(&admind->http);
+    admind_peers_free(&admind->peers);
+    admind_adopt_free(&admind->adopt);
+    admind_policyfile_free(&admind->policy);
+    admind_ingest_free(&admind->ingest);
+    admind_alerts_free(&admind->alerts);
+    admind_keys_free(&admind->keys);
+    admind_fetcher_free(&admind->fetcher);
+    mcpa_metrics_free(&admind->metrics);
+    admind_marks_free(&admind->marks);
+    admind_journal_close(&admind->journal);
+    admind_timer_free(&admind->adopt_timer);
+    admind_timer_free(&admind->checkpoint_timer);
+    admind_timer_free(&admind->house_timer);
+    admind_timer_free(&admind->retry_timer);
+    admind_timer_free(&admind->watchdog_timer);
+    admind_watch_free(&admind->signals);
+    if (admind->signal_fd >= 0) {
+        close(admind->signal_fd);
+    }
+    admind_loop_free(&admind->loop);
+    *admind = (admind_t){ .born_us = born_us, .signal_fd = -1 };
+}
+
+bool admind_start(admind_t *admind, const admind_config_t *config, char *error, size_t cap)
+{
+    admind->config = config;
+    admind->signal_fd = -1;
+    admind_log_level(config->log_level);
+    admind->loop = admind_loop_new();
+    if (admind->loop == NULL) {
+        return say(error, cap, "epoll cannot be set up");
+    }
+    if (start_audit(admind, error, cap) && start_doors(admind, error, cap) && (admind_rounds_start(admind) || say(error, cap, "no memory"))) {
+        return true;
+    }
+    take_down(admind);
+    return false;
+}
+
+void admind_stop(admind_t *admind)
+{
+    bool any;
+
+    if (admind_ingest_commit(admind->ingest, &any)) {
+        admind_peers_ack(admind->peers);
+        admind_rounds_checkpoint(admind);
+    }
+    take_down(admind);
+}
+
+/* ---- what others ask */
+
+void admind_facts(const admind_t *admind, admind_facts_t *facts)
+{
+    admind_peers_gauges_t gauges;
+    admind_policy_view_t policy;
+
+    admind_peers_gauges(admind->peers, &gauges);
+    admind_policyfile_view(admind->policy, &policy);
+    *facts = (admind_facts_t){ .policy_refused = policy.error[0] != '\0',
+                               .keys_ready = admind_keys_ready(admind->keys),
+                               .journal_failing = admind->disk_failed || admind_journal_is_failing(admind->journal),
+                               .links = gauges.links };
+}
+
+uint64_t admind_backlog_bytes(const admind_t *admind)
+{
+    admind_peers_gauges_t gauges;
+
+    admind_peers_gauges(admind->peers, &gauges);
+    return gauges.spool_bytes + admind_adopt_backlog_bytes(admind->adopt);
+}
+
+void admind_refresh_metrics(admind_t *admind)
+{
+    admind_peers_gauges_t gauges;
+    admind_facts_t facts;
+
+    admind_peers_gauges(admind->peers, &gauges);
+    admind_facts(admind, &facts);
+    mcpa_metrics_set(admind->metrics, MCPA_METRIC_LINKS, NULL, (double)gauges.links);
+    mcpa_metrics_set(admind->metrics, MCPA_METRIC_ACTIVE, NULL, (double)gauges.active_requests);
+    mcpa_metrics_set(admind->metrics, MCPA_METRIC_LIMIT_ENTRIES, NULL, (double)gauges.limit_entries);
+    mcpa_metrics_set(admind->metrics, MCPA_METRIC_LIMIT_CAPACITY, NULL, (double)gauges.limit_capacity);
+    mcpa_metrics_set(admind->metrics, MCPA_METRIC_AUDIT_BACKLOG, NULL, (double)admind_backlog_bytes(admind));
+    admind_health_count(&facts, admind->metrics);
+    admind_count_process(admind->metrics);
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/http.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <microhttpd.h>
+
+#include "http/routes.h"
+#include "log.h"
+#include "peersock.h"
+
+#define SWEEP_MS 1000
+
+typedef struct slot { /* one connection; fd -1: free */
+    int fd;
+    int64_t since_us; /* its last request was finished, or it began */
+} slot_t;
+
+struct admind_http {
+    admind_loop_t *loop;
+    struct admind *admind;
+    admind_guard_t guard;
+    char *unix_path; /* to be taken away; NULL on TCP */
+    struct MHD_Daemon *daemon;
+    admind_watch_t *watch;
+    admind_timer_t *timer; /* libmicrohttpd's own timeouts */
+    admind_timer_t *sweep; /* ours */
+    slot_t slots[ADMIND_HTTP_CONNECTIONS];
+};
+
+/* ---- one request */
+
+static enum MHD_Result count_host(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)kind;
+    (void)value;
+    *(unsigned *)ctx += mcpa_str_ieq(mcpa_str(name), MCPA_STR("host"));
+    return MHD_YES;
+}
+
+static enum MHD_Result send_answer(struct MHD_Connection *connection, admind_answer_t *answer, bool close_after)
+{
+    struct MHD_Response *response;
+    enum MHD_Result sent;
+
+    response = answer->body == NULL ? NULL : MHD_create_response_from_buffer(answer->len, answer->body, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL) {
+        free(answer->body);
+        return MHD_NO; /* closes the connection */
+    }
+    if (MHD_add_response_header(response, "Content-Type", answer->type) != MHD_YES ||
+        MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") != MHD_YES ||
+        MHD_add_response_header(response, "Cache-Control", "no-store") != MHD_YES ||
+        (answer->status == 405 && MHD_add_response_header(response, "Allow", "GET, HEAD") != MHD_YES) ||
+        (answer->status == 401 && MHD_add_response_header(response, "WWW-Authenticate", "Bearer realm=\"mcpauth-admind\"") != MHD_YES) ||
+        (close_after && MHD_add_response_header(response, "Connection", "close") != MHD_YES)) {
+        MHD_destroy_response(response);
+        return MHD_NO;
+    }
+    sent = MHD_queue_response(connection, answer->status, response);
+    MHD_destroy_response(response);
+    return sent;
+}
+
+/* Called once the header is there. It is answered at once: nothing that we serve takes a body, and a request that brings one is refused and its
+ * connection closed. */
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
+                                  const char *upload, size_t *upload_len, void **state)
+{
+    admind_http_t *http = ctx;
+    const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
+    admind_request_t request = { .method = method,
+                                 .path = url,
+                                 .host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host"),
+                                 .authorization = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization"),
+                                 .accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept") };
+    admind_answer_t answer;
+    unsigned hosts = 0;
+
+    (void)version;
+    (void)upload;
+    (void)upload_len;
+    (void)state;
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, count_host, &hosts);
+    request.many_hosts = hosts > 1;
+    request.has_body = (length != NULL && strcmp(length, "0") != 0) ||
+                       MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding") != NULL;
+    admind_routes_answer(http->admind, &request, &http->guard, &answer);
+    return send_answer(connection, &answer, request.has_body || answer.status == 405);
+}
+
+/* ---- deadlines */
+
+static void on_connection(void *ctx, struct MHD_Connection *connection, void **state, enum MHD_ConnectionNotificationCode code)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    admind_http_t *http = ctx;
+    slot_t *slot = *state;
+
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        if (slot != NULL) {
+            slot->fd = -1;
+        }
+        return;
+    }
+    for (size_t i = 0; i < ADMIND_HTTP_CONNECTIONS && info != NULL; i++) {
+        if (http->slots[i].fd < 0) {
+            http->slots[i] = (slot_t){ info->connect_fd, admind_loop_mono_us(http->loop) };
+            *state = &http->slots[i];
+            return;
+        }
+    }
+}
+
+static void on_completed(void *ctx, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    admind_http_t *http = ctx;
+
+    (void)state;
+    (void)code;
+    if (info != NULL && info->socket_context != NULL) {
+        ((slot_t *)info->socket_context)->since_us = admind_loop_mono_us(http->loop);
+    }
+}
+
+static void sweep(void *ctx)
+{
+    admind_http_t *http = ctx;
+    int64_t latest = admind_loop_mono_us(http->loop) - ADMIND_HTTP_REQUEST_S * INT64_C(1000000);
+
+    for (size_t i = 0; i < ADMIND_HTTP_CONNECTIONS; i++) {
+        if (http->slots[i].fd >= 0 && http->slots[i].since_us < latest) {
+            shutdown(http->slots[i].fd, SHUT_RDWR); /* the library sees the end and closes */
+        }
+    }
+    admind_timer_arm(http->sweep, SWEEP_MS);
+}
+
+/* ---- on the loop */
+
+static void run(admind_http_t *http)
+{
+    MHD_UNSIGNED_LONG_LONG ms;
+
+    if (MHD_run(http->daemon) != MHD_YES) {
+        admind_log(ADMIND_ERR, "MCPA2601", "http: the listener failed");
+    }
+    if (MHD_get_timeout(http->daemon, &ms) == MHD_YES) {
+        admind_timer_arm(http->timer, ms > 60000 ? 60000 : (int64_t)ms);
+    } else {
+        admind_timer_disarm(http->timer);
+    }
+}
+
+static void on_event(void *ctx, int fd, uint32_t events)
+{
+    (void)fd;
+    (void)events;
+    run(ctx);
+}
+
+static void on_timeout(void *ctx)
+{
+    run(ctx);
+}
+
+static void on_log(void *ctx, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+static void on_log(void *ctx, const char *format, va_list args)
+{
+    char text[512];
+
+    (void)ctx;
+    vsnprintf(text, sizeof(text), format, args);
+    text[strcspn(text, "\n")] = '\0';
+    admind_log(ADMIND_DEBUG, "MCPA2602", "http: %s", text);
+}
+
+static int listen_tcp(const struct sockaddr_storage *address, socklen_t len, const char *text, char *error, size_t cap)
+{
+    const int on = 1;
+    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+        (address->ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) ||
+        bind(fd, (const struct sockaddr *)(const void *)address, len) != 0 || listen(fd, 128) != 0) {
+        snprintf(error, cap, "Listen %s: %s", text, strerror(errno));
+        if (fd >= 0) {
+            close(fd);
+        }
+        return -1;
+    }
+    return fd;
+}
+
+static bool start_daemon(admind_http_t *http, int listener)
+{
+    const union MHD_DaemonInfo *info;
+
+    http->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
+        listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIND_HTTP_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)ADMIND_HTTP_CONNECTIONS_EACH, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIND_HTTP_MEMORY_BYTES,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)ADMIND_HTTP_IDLE_S, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_END);
+    if (http->daemon == NULL) {
+        close(listener);
+        return false;
+    }
+    info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    http->watch = info == NULL ? NULL : admind_watch_new(http->loop, info->epoll_fd, EPOLLIN, on_event, http);
+    return http->watch != NULL;
+}
+
+admind_http_t *admind_http_new(admind_loop_t *loop, const admind_config_t *config, struct admind *admind, char *error, size_t cap)
+{
+    admind_http_t *http = calloc(1, sizeof(*http));
+    struct sockaddr_storage address;
+    socklen_t len;
+    int listener;
+
+    if (http == NULL || !admind_config_address(config->listen, &address, &len)) {
+        free(http);
+        return NULL;
+    }
+    http->loop = loop;
+    http->admind = admind;
+    http->guard = (admind_guard_t){ config->admin_token, address.ss_family != AF_UNIX };
+    for (size_t i = 0; i < ADMIND_HTTP_CONNECTIONS; i++) {
+        http->slots[i].fd = -1;
+    }
+    if (address.ss_family == AF_UNIX) { /* who may use it is a matter of its directory and of PeerUser's group (Apache's ProxyPass unix:) */
+        listener = admind_unix_listen(config->listen + 5, config->peer_gid, error, cap);
+        http->unix_path = listener < 0 ? NULL : strdup(config->listen + 5);
+    } else {
+        listener = listen_tcp(&address, len, config->listen, error, cap);
+    }
+    if (listener < 0) {
+        free(http);
+        return NULL;
+    }
+    http->timer = admind_timer_new(loop, on_timeout, http);
+    http->sweep = admind_timer_new(loop, sweep, http);
+    if (http->timer == NULL || http->sweep == NULL || !start_daemon(http, listener)) {
+        snprintf(error, cap, "Listen %s: libmicrohttpd cannot be set up", config->listen);
+        admind_http_free(&http);
+        return NULL;
+    }
+    admind_timer_arm(http->sweep, SWEEP_MS);
+    run(http);
+    return http;
+}
+
+void admind_http_free(admind_http_t **slot)
+{
+    admind_http_t *http = *slot;
+
+    if (http == NULL) {
+        return;
+    }
+    *slot = NULL;
+    admind_watch_free(&http->watch);
+    if (http->daemon != NULL) {
+        MHD_stop_daemon(http->daemon); /* closes the listener as well */
+    }
+    admind_timer_free(&http->timer);
+    admind_timer_free(&http->sweep);
+    if (http->unix_path != NULL) {
+        unlink(http->unix_path);
+        free(http->unix_path);
+    }
+    free(http);
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/views.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "admind.h"
+#include "base/json.h"
+#include "base/text.h"
+
+#define BODY_FIRST_BYTES 8192
+#define BODY_MAX_BYTES (16 * 1024 * 1024) /* 256 issuers of 64 keys, or 1024 children, are a fraction */
+
+/* Writes into ever larger memory until it fits. */
+static bool render(admind_answer_t *answer, void (*write)(mcpa_jsonw_t *w, struct admind *admind), struct admind *admind)
+{
+    for (size_t cap = BODY_FIRST_BYTES; cap <= BODY_MAX_BYTES; cap *= 4) {
+        char *memory = malloc(cap);
+        mcpa_jsonw_t w;
+        mcpa_out_t out;
+
+        if (memory == NULL) {
+            return false;
+        }
+        mcpa_out_init(&out, memory, cap);
+        mcpa_jsonw_init(&w, &out);
+        write(&w, admind);
+        if (mcpa_out_status(&out) == MCPA_OK) {
+            answer->body = memory;
+            answer->len = out.len;
+            return true;
+        }
+        free(memory);
+    }
+    return false;
+}
+
+/* null for a moment that never was. */
+static void put_time(mcpa_jsonw_t *w, const char *name, int64_t us)
+{
+    char stamp[25];
+
+    if (us == 0) {
+        mcpa_jsonw_raw(w, name, MCPA_STR("null"));
+        return;
+    }
+    mcpa_text_rfc3339(stamp, us);
+    mcpa_jsonw_z(w, name, stamp);
+}
+
+bool admind_view_health(struct admind *admind, const admind_request_t *request, admind_answer_t *answer)
+{
+    (void)admind;
+    (void)request;
+    answer->type = "text/plain; charset=utf-8";
+    answer->body = strdup("ok");
+    answer->len = 2;
+    return answer->body != NULL;
+}
+
+static void write_components(mcpa_jsonw_t *w, const admind_facts_t *facts)
+{
+    for (admind_component_t component = 0; component < ADMIND_COMPONENTS; component++) {
+        mcpa_jsonw_z(w, admind_health_name(component), admind_health_word(facts, component));
+    }
+}
+
+static void write_ready(mcpa_jsonw_t *w, struct admind *admind)
+{
+    admind_facts_t facts;
+
+    admind_facts(admind, &facts);
+    mcpa_jsonw_open_object(w, NULL);
+    write_components(w, &facts);
+    put_time(w, "timestamp", admind_loop_wall_us(admind->loop));
+    mcpa_jsonw_close_object(w);
+}
+
+bool admind_view_ready(struct admind *admind, const admind_request_t *request, admind_answer_t *answer)
+{
+    admind_facts_t facts;
+
+    (void)request;
+    admind_facts(admind, &facts);
+    answer->status = admind_health_is_ready(&facts) ? 200 : 503;
+    return render(answer, write_ready, admind);
+}
+
+bool admind_view_metrics(struct admind *admind, const admind_request_t *request, admind_answer_t *answer)
+{
+    bool open = admind_routes_wants_openmetrics(request->accept);
+
+    admind_refresh_metrics(admind);
+    answer->type = open ? "application/openmetrics-text; version=1.0.0; charset=utf-8" : "text/plain; version=0.0.4; charset=utf-8";
+    answer->body = mcpa_metrics_print(admind->metrics, open, &answer->len);
+    return answer->body != NULL;
+}
+
+bool admind_view_alerts(struct admind *admind, const admind_request_t *request, admind_answer_t *answer)
+{
+    (void)request;
+    answer->body = admind_alerts_print(admind->alerts);
+    answer->len = answer->body == NULL ? 0 : strlen(answer->body);
+    return answer->body != NULL;
+}
+
+static void write_key(mcpa_jsonw_t *w, const mcpa_key_t *key)
+{
+    mcpa_str_t kid = mcpa_key_kid(key);
+
+    mcpa_jsonw_open_object(w, NULL);
+    if (kid.ptr != NULL) {
+        mcpa_jsonw_str(w, "kid", kid);
+    }
+    if (mcpa_key_alg(key) != MCPA_ALG_NONE) {
+        mcpa_jsonw_z(w, "alg", mcpa_alg_name(mcpa_key_alg(key)));
+    }
+    mcpa_jsonw_z(w, "kty", mcpa_kty_name(mcpa_key_kty(key)));
+    mcpa_jsonw_u64(w, "bits", mcpa_key_bits(key));
+    mcpa_jsonw_close_object(w);
+}
+
+static void write_issuer(mcpa_jsonw_t *w, const admind_issuer_view_t *view)
+{
+    mcpa_jsonw_open_object(w, NULL);
+    mcpa_jsonw_z(w, "issuer", view->issuer);
+    mcpa_jsonw_z(w, "source", mcpa_key_source_word(view->source));
+    mcpa_jsonw_open_array(w, "keys");
+    for (size_t i = 0; view->set != NULL && i < mcpa_jwks_count(view->set); i++) {
+        write_key(w, mcpa_jwks_at(view->set, i));
+    }
+    mcpa_jsonw_close_array(w);
+    put_time(w, "fetched", view->fetched_us);
+    put_time(w, "expires", view->expires_us);
+    put_time(w, "next_refresh", view->next_refresh_us);
+    mcpa_jsonw_z(w, "last_error", view->last_error == NULL ? "" : view->last_error);
+    mcpa_jsonw_u64(w, "refreshes", view->refreshes);
+    mcpa_jsonw_u64(w, "failures", view->failures);
+    mcpa_jsonw_u64(w, "unknown_kids", view->unknown_kids);
+    mcpa_jsonw_close_object(w);
+}
+
+static void write_keys(mcpa_jsonw_t *w, struct admind *admind)
+{
+    admind_issuer_view_t view;
+
+    mcpa_jsonw_open_object(w, NULL);
+    mcpa_jsonw_open_array(w, "issuers");
+    for (size_t i = 0; i < admind_keys_count(admind->keys); i++) {
+        if (admind_keys_view(admind->keys, i, &view)) {
+            write_issuer(w, &view);
+        }
+    }
+    mcpa_jsonw_close_array(w);
+    mcpa_jsonw_close_object(w);
+}
+
+bool admind_view_keys(struct admind *admind, const admind_request_t *request, admind_answer_t *answer)
+{
+    (void)request;
+    return render(answer, write_keys, admind);
+}
+
+static void put_generation(mcpa_jsonw_t *w, const char *name, uint64_t generation)
+{
+    char text[20];
+    mcpa_out_t out;
+
+    mcpa_out_init(&out, text, sizeof(text));
+    mcpa_out_printf(&out, "%016llx", (unsigned long long)generation);
+    mcpa_jsonw_z(w, name, text);
+}
+
+static void write_policy(mcpa_jsonw_t *w, const struct admind *admind)
+{
+    admind_policy_view_t view;
+
+    admind_policyfile_view(admind->policy, &view);
+    mcpa_jsonw_open_object(w, "policy");
+    if (view.loaded_us != 0) {
+        put_generation(w, "generation", view.generation);
+    }
+    put_time(w, "written", view.written_us);
+    put_time(w, "loaded", view.loaded_us);
+    mcpa_jsonw_u64(w, "locations", view.locations);
+    mcpa_jsonw_u64(w, "issuers", view.issuers);
+    mcpa_jsonw_z(w, "error", view.error);
+    mcpa_jsonw_close_object(w);
+}
+
+static void write_children(mcpa_jsonw_t *w, const struct admind *admind)
+{
+    int64_t now_us = admind_loop_mono_us(admind->loop);
+    char hex[2 * MCPA_INSTANCE_BYTES + 1];
+    admind_peer_view_t view;
+
+    mcpa_jsonw_open_array(w, "children");
+    for (size_t i = 0; admind_peers_view(admind->peers, i, &view); i++) {
+        mcpa_hex(hex, view.instance, MCPA_INSTANCE_BYTES);
+        mcpa_jsonw_open_object(w, NULL);
+        mcpa_jsonw_int(w, "pid", view.pid);
+        mcpa_jsonw_z(w, "instance", hex);
+        mcpa_jsonw_u64(w, "acked", view.acked);
+        put_generation(w, "policy", view.policy);
+        mcpa_jsonw_int(w, "linked_s", (now_us - view.linked_us) / 1000000);
+        mcpa_jsonw_close_object(w);
+    }
+    mcpa_jsonw_close_array(w);
+}
+
+static void write_journal(mcpa_jsonw_t *w, const struct admind *admind)
+{
+    admind_position_t position;
+
+    admind_journal_position(admind->journal, &position);
+    mcpa_jsonw_open_object(w, "journal");
+    mcpa_jsonw_z(w, "file", position.file);
+    mcpa_jsonw_u64(w, "bytes", position.offset);
+    mcpa_jsonw_bool(w, "failing", admind->disk_failed);
+    mcpa_jsonw_close_object(w);
+}
+
+static void write_status(mcpa_jsonw_t *w, struct admind *admind)
+{
+    admind_peers_gauges_t gauges;
+    admind_facts_t facts;
+
+    admind_peers_gauges(admind->peers, &gauges);
+    admind_facts(admind, &facts);
+    mcpa_jsonw_open_object(w, NULL);
+    mcpa_jsonw_z(w, "version", MCPA_VERSION);
+    mcpa_jsonw_int(w, "pid", getpid());
+    put_time(w, "started", admind->born_us);
+    mcpa_jsonw_int(w, "uptime_s", (admind_loop_wall_us(admind->loop) - admind->born_us) / 1000000);
+    mcpa_jsonw_open_object(w, "health");
+    write_components(w, &facts);
+    mcpa_jsonw_close_object(w);
+    mcpa_jsonw_u64(w, "links", gauges.links);
+    mcpa_jsonw_u64(w, "connections_refused", gauges.refused);
+    mcpa_jsonw_u64(w, "backlog_bytes", admind_backlog_bytes(admind));
+    mcpa_jsonw_u64(w, "records", (uint64_t)mcpa_metrics_get(admind->metrics, MCPA_METRIC_AUDIT_RECORDS, NULL));
+    mcpa_jsonw_u64(w, "lost", (uint64_t)mcpa_metrics_get(admind->metrics, MCPA_METRIC_AUDIT_LOST, NULL));
+    write_journal(w, admind);
+    write_policy(w, admind);
+    write_children(w, admind);
+    mcpa_jsonw_close_object(w);
+}
+
+bool admind_view_status(struct admind *admind, const admind_request_t *request, admind_answer_t *answer)
+{
+    (void)request;
+    return render(answer, write_status, admind);
+}
