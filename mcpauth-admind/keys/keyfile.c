@@ -20,9 +20,9 @@
 #define FILE_MAX_VALUES 4096
 #define NAME_BYTES      70
 
-static bool path_of(char path[PATH_MAX], const char *state_dir, const char *name)
+static bool path_of(char path[PATH_MAX], const char *dir, const char *name)
 {
-    int n = snprintf(path, PATH_MAX, "%s/" ADMIND_KEYFILE_DIR "%s%s", state_dir, name[0] != '\0' ? "/" : "", name);
+    int n = snprintf(path, PATH_MAX, "%s/%s", dir, name);
 
     if (n < 0 || n >= PATH_MAX) {
         errno = ENAMETOOLONG;
@@ -46,7 +46,7 @@ static void print(mcpa_out_t *out, const char *issuer, const admind_keyfile_t *f
     mcpa_out_char(out, '\n');
 }
 
-mcpa_status_t admind_keyfile_write(const char *state_dir, const char *issuer, const admind_keyfile_t *file)
+mcpa_status_t admind_keyfile_write(const char *dir, const char *issuer, const admind_keyfile_t *file)
 {
     char name[NAME_BYTES], path[PATH_MAX];
     mcpa_out_t out;
@@ -61,7 +61,7 @@ mcpa_status_t admind_keyfile_write(const char *state_dir, const char *issuer, co
     print(&out, issuer, file);
     mcpa_issuer_key_file(name, issuer);
     status = mcpa_out_status(&out);
-    if (status == MCPA_OK && !path_of(path, state_dir, name)) {
+    if (status == MCPA_OK && !path_of(path, dir, name)) {
         status = MCPA_EIO;
     }
     if (status == MCPA_OK) {
@@ -92,7 +92,7 @@ static mcpa_status_t read_document(admind_keyfile_t *file, const mcpa_json_t *js
     return status;
 }
 
-mcpa_status_t admind_keyfile_read(admind_keyfile_t *file, const char *state_dir, const char *issuer)
+mcpa_status_t admind_keyfile_read(admind_keyfile_t *file, const char *dir, const char *issuer)
 {
     char name[NAME_BYTES], path[PATH_MAX];
     mcpa_json_t *json = NULL;
@@ -100,7 +100,7 @@ mcpa_status_t admind_keyfile_read(admind_keyfile_t *file, const char *state_dir,
     mcpa_status_t status;
 
     mcpa_issuer_key_file(name, issuer);
-    if (!path_of(path, state_dir, name)) {
+    if (!path_of(path, dir, name)) {
         return MCPA_EIO;
     }
     status = admind_file_read(&text, path, FILE_MAX_BYTES);
@@ -116,17 +116,12 @@ mcpa_status_t admind_keyfile_read(admind_keyfile_t *file, const char *state_dir,
     return status;
 }
 
-bool admind_keyfile_prepare(const char *state_dir)
+bool admind_keyfile_prepare(const char *dir)
 {
-    char path[PATH_MAX];
-
-    if (!path_of(path, state_dir, "")) {
-        return false;
-    }
-    if (mkdir(path, 0755) != 0) {
+    if (mkdir(dir, 0755) != 0) {
         return errno == EEXIST;
     }
-    return chmod(path, 0755) == 0; /* whatever the umask is: children must get in */
+    return chmod(dir, 0755) == 0; /* whatever the umask is: children must get in */
 }
 
 /* "<64 hex>.json", or that with ".tmp" behind it: nothing else in the directory is ours to remove. */
@@ -138,20 +133,19 @@ static bool is_key_file(const char *name, bool *temporary)
     return hex == 64 && (*temporary || strcmp(name + hex, ".json") == 0);
 }
 
-void admind_keyfile_sweep(const char *state_dir, bool (*keep)(void *ctx, const char *name), void *ctx)
+void admind_keyfile_sweep(const char *dir, bool (*keep)(void *ctx, const char *name), void *ctx)
 {
-    char path[PATH_MAX];
-    DIR *dir = path_of(path, state_dir, "") ? opendir(path) : NULL;
+    DIR *stream = opendir(dir);
     struct dirent *entry;
     bool temporary;
 
-    if (dir == NULL) {
+    if (stream == NULL) {
         return;
     }
-    while ((entry = readdir(dir)) != NULL) {
+    while ((entry = readdir(stream)) != NULL) {
         if (is_key_file(entry->d_name, &temporary) && (temporary || !keep(ctx, entry->d_name))) {
-            unlinkat(dirfd(dir), entry->d_name, 0);
+            unlinkat(dirfd(stream), entry->d_name, 0);
         }
     }
-    closedir(dir);
+    closedir(stream);
 }

@@ -2,6 +2,7 @@
 #include "keys/keys.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -83,7 +84,7 @@ static void free_slot(admind_slot_t *slot)
 static void load(admind_slot_t *slot)
 {
     admind_keyfile_t file = { 0 };
-    mcpa_status_t status = admind_keyfile_read(&file, slot->keys->state_dir, slot->issuer);
+    mcpa_status_t status = admind_keyfile_read(&file, slot->keys->key_dir, slot->issuer);
     int64_t now_us = admind_loop_wall_us(slot->keys->loop);
 
     if (status != MCPA_OK) {
@@ -217,7 +218,7 @@ void admind_keys_policy(admind_keys_t *keys, const mcpa_snapshot_t *snapshot)
         }
     }
     keys->count = left;
-    admind_keyfile_sweep(keys->state_dir, is_kept, keys);
+    admind_keyfile_sweep(keys->key_dir, is_kept, keys);
 }
 
 /* ---- the whole */
@@ -238,14 +239,15 @@ admind_keys_t *admind_keys_new(admind_loop_t *loop, const admind_config_t *confi
     keys->key_max_stale_us = config->key_max_stale_us;
     keys->insecure_loopback = config->insecure_fetch_loopback;
     keys->generation = (uint64_t)admind_loop_wall_us(loop); /* never one that children saw before a restart */
-    keys->state_dir = strdup(config->state_dir);
-    if (keys->state_dir == NULL || getentropy(keys->hash_key, sizeof(keys->hash_key)) != 0) {
+    if (asprintf(&keys->key_dir, "%s/" ADMIND_KEYFILE_DIR, config->state_dir) < 0) {
+        keys->key_dir = NULL;
+    }
+    if (keys->key_dir == NULL || getentropy(keys->hash_key, sizeof(keys->hash_key)) != 0) {
         admind_keys_free(&keys);
         return NULL;
     }
-    if (!admind_keyfile_prepare(keys->state_dir)) {
-        admind_log(ADMIND_ERR, "MCPA2305", "%s/" ADMIND_KEYFILE_DIR ": %s: keys cannot be published", keys->state_dir,
-                   strerror(errno));
+    if (!admind_keyfile_prepare(keys->key_dir)) {
+        admind_log(ADMIND_ERR, "MCPA2305", "%s: %s: keys cannot be published", keys->key_dir, strerror(errno));
     }
     return keys;
 }
@@ -258,7 +260,7 @@ void admind_keys_free(admind_keys_t **keys)
     for (size_t i = 0; i < (*keys)->count; i++) {
         free_slot((*keys)->slots[i]);
     }
-    free((*keys)->state_dir);
+    free((*keys)->key_dir);
     free(*keys);
     *keys = NULL;
 }

@@ -129,7 +129,7 @@ static void succeed(admind_slot_t *slot, mcpa_jwks_t *set, const admind_fetch_re
     admind_keyfile_t file = { now_us / 1000000, (now_us + keys->key_max_stale_us) / 1000000, set };
     char error[160];
 
-    if (admind_keyfile_write(keys->state_dir, slot->issuer, &file) != MCPA_OK) {
+    if (admind_keyfile_write(keys->key_dir, slot->issuer, &file) != MCPA_OK) {
         snprintf(error, sizeof(error), "they came, but cannot be written to %s: %s", ADMIND_KEYFILE_DIR, strerror(errno));
         mcpa_jwks_release(&set);
         fail(slot, error, 0);

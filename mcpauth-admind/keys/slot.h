@@ -57,7 +57,7 @@ struct admind_keys {
     admind_fetcher_t *fetcher;
     mcpa_metrics_t *metrics;
     admind_keys_events_t events;
-    char *state_dir;
+    char *key_dir; /* <StateDir>/keys */
     int64_t key_refresh_us, key_max_stale_us;
     bool insecure_loopback;
     unsigned char hash_key[16];
