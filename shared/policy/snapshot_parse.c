@@ -112,6 +112,10 @@ static bool read_issuer(mcpa_reading_t *p, const mcpa_json_t *json, size_t at)
     if (!mcpa_issuer_parse(issuer, url, words, n, p->snapshot->development, mcpa_reading_allocate, p->memory, why, sizeof(why))) {
         return mcpa_reading_fail(p, MCPA_EMALFORMED, "%s", why);
     }
+    /* "jwks" must not turn the word into another one: "keys":"url" with "jwks":"file:..." is neither. */
+    if (!is_word(mcpa_json_string(mcpa_json_member(json, "keys")), issuer->key_source)) {
+        return mcpa_reading_fail(p, MCPA_EMALFORMED, "\"keys\" and \"jwks\" do not go together");
+    }
     if (issuer->key_source == MCPA_KEYS_SECRET) {
         issuer->jwks = NULL;
     }
@@ -194,11 +198,14 @@ static bool read_limit(mcpa_reading_t *p, mcpa_limit_t *limit, const mcpa_policy
     const char *why = "a limit is a key, a rate and perhaps a burst";
     char *copy;
 
-    mcpa_text_next_word(&rest, &key);
-    mcpa_text_next_word(&rest, &rate);
+    if (!text.ptr || !mcpa_text_is_printable(text)) {
+        return mcpa_reading_fail(p, MCPA_EMALFORMED, "\"limits\": %s", why);
+    }
+    if (!mcpa_text_next_word(&rest, &key) || !mcpa_text_next_word(&rest, &rate) || !mcpa_limit_key_find(&limit->key, key)) {
+        return mcpa_reading_fail(p, MCPA_EMALFORMED, "\"limits\": %s", why);
+    }
     mcpa_text_next_word(&rest, &burst);
-    if (!mcpa_text_is_printable(text) || !mcpa_limit_key_find(&limit->key, key) || mcpa_text_next_word(&rest, &more) ||
-        !mcpa_limit_parse(limit, rate, burst, &why)) {
+    if (mcpa_text_next_word(&rest, &more) || !mcpa_limit_parse(limit, rate, burst, &why)) {
         return mcpa_reading_fail(p, MCPA_EMALFORMED, "\"limits\": %s", why);
     }
     copy = mcpa_reading_get(p, text.len + 1);

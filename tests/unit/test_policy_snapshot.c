@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The snapshot goes out and comes back the same, tells no secret, and is believed no further than the directives are. */
+#include "test_policy.h"
+
+#include "policy/snapshot.h"
+
+static const char *const require[] = { "jti", "sid", NULL };
+static const mcpa_issuer_t plain = { .url = "https://as.example.com",
+                                     .algs = MCPA_ALGS_ASYMMETRIC,
+                                     .skew_s = 60,
+                                     .scope_claim = "scope",
+                                     .subject_claim = "sub",
+                                     .client_claim = "client_id",
+                                     .audience_claim = "aud" };
+static const mcpa_issuer_t odd = { .url = "https://odd.example.com/t",
+                                   .preset = "cognito",
+                                   .key_source = MCPA_KEYS_URL,
+                                   .jwks = "https://keys.example.com/jwks",
+                                   .algs = MCPA_ALG_BIT(MCPA_ALG_ES256) | MCPA_ALG_BIT(MCPA_ALG_RS256),
+                                   .any_typ = true,
+                                   .skew_s = 5,
+                                   .scope_claim = "scp",
+                                   .subject_claim = "oid",
+                                   .client_claim = "azp",
+                                   .audience_claim = "client_id",
+                                   .roles_claim = "/realm_access/roles",
+                                   .require = require,
+                                   .token_use = "access" };
+static const mcpa_issuer_t secret = { .url = "https://hmac.example.com",
+                                      .key_source = MCPA_KEYS_SECRET,
+                                      .jwks = "/etc/mcpauth/the-secret-path",
+                                      .algs = MCPA_ALGS_HMAC,
+                                      .skew_s = 60,
+                                      .scope_claim = "scope",
+                                      .subject_claim = "sub",
+                                      .client_claim = "client_id",
+                                      .audience_claim = "aud" };
+static const mcpa_issuer_t *const issuers[] = { &plain, &odd, &secret, NULL };
+static const mcpa_issuer_t *const one_issuer[] = { &odd, NULL };
+static const char *const audiences[] = { "https://mcp.example.com/mcp", "urn:x", NULL };
+static const char *const origins[] = { "https://good.example", NULL };
+static mcpa_limit_t limits[] = { { .key = MCPA_LIMIT_SUBJECT, .interval_ns = 600000000, .burst = 20, .text = "subject 100/min burst=20" },
+                                 { .key = MCPA_LIMIT_ADDRESS, .interval_ns = 1000000, .burst = 1000, .text = "address 1000/s" } };
+static const mcpa_policy_t mcp = { .mode = MCPA_MODE_ON,
+                                   .vhost = "mcp.example.com",
+                                   .location = "/mcp",
+                                   .resource = "https://mcp.example.com/mcp",
+                                   .audiences = audiences,
+                                   .issuers = issuers,
+                                   .scopes = "mcp:tools.read files:read",
+                                   .limits = limits,
+                                   .n_limits = 2,
+                                   .origins = origins,
+                                   .identity_headers = true,
+                                   .security_headers = true,
+                                   .audit = MCPA_AUDIT_REQUIRED };
+static const mcpa_policy_t shadow = { .mode = MCPA_MODE_SHADOW,
+                                      .vhost = "b",
+                                      .location = "/\"odd\"",
+                                      .resource = "https://b.example.com",
+                                      .issuers = one_issuer,
+                                      .forward_token = true,
+                                      .audit = MCPA_AUDIT_OFF };
+static const mcpa_policy_t *const policies[] = { &mcp, &shadow, NULL };
+static mcpa_snapshot_t whole = { .generation = UINT64_C(0x0123456789abcdef),
+                                 .written_us = INT64_C(1800000000123000),
+                                 .issuers = issuers,
+                                 .policies = policies };
+static char text[65536];
+
+static int set_up(void **state)
+{
+    mcpa_scope_model_t *model = mcpa_scope_model_new();
+
+    assert_int_equal(mcpa_scope_model_imply(model, MCPA_STR("a"), MCPA_STR("b")), MCPA_OK);
+    assert_int_equal(mcpa_scope_model_alias(model, MCPA_STR("old"), MCPA_STR("mcp:tools.read")), MCPA_OK);
+    whole.scope_model = model;
+    *state = model;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    mcpa_scope_model_t *model = *state;
+
+    mcpa_scope_model_free(&model);
+    return 0;
+}
+
+static mcpa_str_t print(const mcpa_snapshot_t *snapshot)
+{
+    mcpa_out_t out;
+
+    mcpa_out_init(&out, text, sizeof(text));
+    mcpa_snapshot_print(&out, snapshot);
+    assert_int_equal(mcpa_out_status(&out), MCPA_OK);
+    return mcpa_out_get(&out);
+}
+
+static mcpa_snapshot_t *parse(mcpa_str_t json)
+{
+    mcpa_snapshot_t *snapshot = NULL;
+    char error[600] = "";
+
+    if (mcpa_snapshot_parse(&snapshot, json, error, sizeof(error)) != MCPA_OK) {
+        fail_msg("%s", error);
+    }
+    return snapshot;
+}
+
+static void what_is_printed_parses_to_the_same(void **state)
+{
+    char first[sizeof(text)];
+    mcpa_snapshot_t *snapshot;
+    const mcpa_policy_t *policy;
+
+    (void)state;
+    snprintf(first, sizeof(first), "%s", print(&whole).ptr);
+    snapshot = parse(mcpa_str(first));
+    assert_string_equal(print(snapshot).ptr, first);
+    assert_int_equal(mcpa_snapshot_hash(snapshot), mcpa_snapshot_hash(&whole));
+    assert_int_equal(snapshot->generation, whole.generation);
+    assert_int_equal(snapshot->written_us, whole.written_us);
+    assert_non_null(snapshot->issuers[2]);
+    assert_null(snapshot->issuers[3]);
+    assert_string_equal(snapshot->issuers[1]->token_use, "access");
+    assert_string_equal(snapshot->issuers[1]->require[1], "sid");
+    assert_int_equal(snapshot->issuers[1]->algs, odd.algs);
+    policy = snapshot->policies[0];
+    assert_int_equal(policy->generation, whole.generation);
+    assert_ptr_equal(policy->scope_model, snapshot->scope_model);
+    assert_ptr_equal(policy->issuers[1], snapshot->issuers[1]);
+    assert_int_equal(policy->n_limits, 2);
+    assert_int_equal(policy->limits[0].key, MCPA_LIMIT_SUBJECT);
+    assert_int_equal(policy->limits[0].interval_ns, 600000000);
+    assert_int_equal(policy->limits[0].burst, 20);
+    assert_int_equal(policy->limits[0].id, mcpa_limit_id("mcp.example.com", "/mcp", "subject 100/min burst=20"));
+    assert_int_equal(snapshot->policies[1]->mode, MCPA_MODE_SHADOW);
+    assert_null(snapshot->policies[1]->audiences);
+    assert_null(snapshot->policies[2]);
+    mcpa_snapshot_free(&snapshot);
+    assert_null(snapshot);
+    mcpa_snapshot_free(&snapshot);
+}
+
+static void no_secret_and_no_path_to_one_is_told(void **state)
+{
+    mcpa_snapshot_t *snapshot = parse(print(&whole));
+
+    (void)state;
+    assert_null(strstr(text, "the-secret-path"));
+    assert_non_null(strstr(text, "\"url\":\"https://hmac.example.com\",\"keys\":\"secret\",\"algs\":[\"HS256\",\"HS384\",\"HS512\"]"));
+    assert_int_equal(snapshot->issuers[2]->key_source, MCPA_KEYS_SECRET);
+    assert_null(snapshot->issuers[2]->jwks);
+    mcpa_snapshot_free(&snapshot);
+}
+
+static void the_hash_is_of_the_configuration_alone(void **state)
+{
+    mcpa_snapshot_t other = whole;
+    mcpa_policy_t changed = mcp;
+    const mcpa_policy_t *const changed_policies[] = { &changed, &shadow, NULL };
+
+    (void)state;
+    assert_true(mcpa_snapshot_hash(&whole) != 0);
+    other.generation++;
+    other.written_us += 5000000;
+    assert_int_equal(mcpa_snapshot_hash(&other), mcpa_snapshot_hash(&whole));
+    other.development = true;
+    assert_true(mcpa_snapshot_hash(&other) != mcpa_snapshot_hash(&whole));
+    other = whole;
+    other.policies = changed_policies;
+    assert_int_equal(mcpa_snapshot_hash(&other), mcpa_snapshot_hash(&whole));
+    changed.scopes = "mcp:tools.read";
+    assert_true(mcpa_snapshot_hash(&other) != mcpa_snapshot_hash(&whole));
+}
+
+static void a_rules_id_depends_on_each_part(void **state)
+{
+    uint64_t id = mcpa_limit_id("v", "/l", "t");
+
+    (void)state;
+    assert_int_equal(id, mcpa_limit_id("v", "/l", "t"));
+    assert_true(id != mcpa_limit_id("v/", "l", "t"));
+    assert_true(id != mcpa_limit_id("v", "/lt", ""));
+    assert_true(id != mcpa_limit_id("v", "/l", "u"));
+    assert_int_equal(mcpa_limit_id(NULL, NULL, "t"), mcpa_limit_id("", "", "t"));
+}
+
+#define HEAD    "{\"version\":1,\"generation\":\"0000000000000001\",\"written\":\"2026-11-21T09:00:00.123Z\",\"mode\":\"production\""
+#define KEYS    ",\"keys\":\"discover\",\"algs\":[\"RS256\"]"
+#define AS      "{\"url\":\"https://as.example.com\"" KEYS "}"
+#define LOC(more) HEAD ",\"issuers\":[" AS "],\"locations\":[{\"mode\":\"on\",\"audit\":\"on\",\"resource\":\"https://r\"" more "}]}"
+
+static void what_the_directives_would_refuse_is_refused(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "[]",
+        "{}",
+        "{\"version\":1}",
+        "{\"version\":2,\"generation\":\"0000000000000001\",\"written\":\"2026-11-21T09:00:00.123Z\",\"mode\":\"production\"}",
+        "{\"version\":1,\"generation\":\"1\",\"written\":\"2026-11-21T09:00:00.123Z\",\"mode\":\"production\"}",
+        "{\"version\":1,\"generation\":\"000000000000000G\",\"written\":\"2026-11-21T09:00:00.123Z\",\"mode\":\"production\"}",
+        "{\"version\":1,\"generation\":\"0000000000000001\",\"written\":\"2026-02-30T09:00:00.123Z\",\"mode\":\"production\"}",
+        "{\"version\":1,\"generation\":\"0000000000000001\",\"written\":\"yesterday\",\"mode\":\"production\"}",
+        "{\"version\":1,\"generation\":\"0000000000000001\",\"written\":\"2026-11-21T09:00:00.123Z\",\"mode\":\"lax\"}",
+        HEAD ",\"mode\":\"production\"}",
+        HEAD ",\"issuers\":{}}",
+        HEAD ",\"issuers\":[1]}",
+        HEAD ",\"issuers\":[{\"url\":\"http://as.example.com\"" KEYS "}]}",
+        HEAD ",\"issuers\":[{\"url\":\"http://127.0.0.1\"" KEYS "}]}",
+        HEAD ",\"issuers\":[{\"url\":\"https://as.example.com\",\"keys\":\"url\",\"algs\":[\"RS256\"]}]}",
+        HEAD ",\"issuers\":[{\"url\":\"https://as.example.com\",\"keys\":\"url\",\"jwks\":\"http://169.254.169.254/\"}]}",
+        HEAD ",\"issuers\":[{\"url\":\"https://as.example.com\",\"keys\":\"url\",\"jwks\":\"file:///etc/shadow\"}]}",
+        HEAD ",\"issuers\":[{\"url\":\"https://as.example.com\",\"keys\":\"magic\"}]}",
+        HEAD ",\"issuers\":[{\"url\":\"https://as.example.com\"}]}",
+        HEAD ",\"issuers\":[{\"url\":\"https://as.example.com\",\"keys\":\"discover\",\"algs\":[\"HS256\"]}]}",
+        HEAD ",\"issuers\":[{\"url\":\"https://as.example.com\",\"keys\":\"discover\",\"algs\":[\"none\"]}]}",
+        HEAD ",\"issuers\":[{\"url\":\"https://as.example.com\",\"keys\":\"discover\",\"algs\":[1]}]}",
+        HEAD ",\"issuers\":[{\"url\":\"https://as.example.com\",\"keys\":\"discover\",\"skew\":3600}]}",
+        HEAD ",\"issuers\":[{\"url\":\"https://as.example.com\",\"keys\":\"discover\",\"typ\":\"none\"}]}",
+        HEAD ",\"issuers\":[" AS "," AS "]}",
+        HEAD ",\"scope_implies\":[[\"a\"]]}",
+        HEAD ",\"scope_implies\":[[\"a\",\"a\"]]}",
+        HEAD ",\"scope_implies\":[[\"a\",\"b\"],[\"b\",\"a\"]]}",
+        HEAD ",\"scope_aliases\":[{\"a\":\"b\"}]}",
+        HEAD ",\"issuers\":[" AS "],\"locations\":[1]}",
+        HEAD ",\"issuers\":[" AS "],\"locations\":[{\"mode\":\"on\",\"audit\":\"on\"}]}",
+        HEAD ",\"issuers\":[" AS "],\"locations\":[{\"mode\":\"on\",\"audit\":\"on\",\"resource\":\"http://r\"}]}",
+        HEAD ",\"issuers\":[" AS "],\"locations\":[{\"mode\":\"on\",\"audit\":\"on\",\"resource\":\"https://r/\\\"\"}]}",
+        LOC(",\"issuers\":[\"https://other\"]"),
+        LOC(",\"issuers\":[1]"),
+        LOC(",\"scopes\":\"a\\u00e4\""),
+        LOC(",\"scopes\":[]"),
+        LOC(",\"limits\":[\"subject\"]"),
+        LOC(",\"limits\":[\"subject 0/s\"]"),
+        LOC(",\"limits\":[\"nobody 1/s\"]"),
+        LOC(",\"limits\":[\"subject 1/s burst=1 more\"]"),
+        LOC(",\"limits\":[null]"),
+        LOC(",\"origins\":[\"*\"]"),
+        LOC(",\"origins\":[\"null\"]"),
+        LOC(",\"audiences\":[\"\"]"),
+        LOC(",\"audiences\":[1]"),
+        LOC(",\"identity_headers\":1"),
+        LOC(",\"location\":1"),
+        LOC(",\"location\":\"a\\nb\""),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        mcpa_snapshot_t *snapshot = NULL;
+        char error[600] = "";
+
+        if (mcpa_snapshot_parse(&snapshot, mcpa_str(bad[i]), error, sizeof(error)) == MCPA_OK) {
+            fail_msg("taken: %s", bad[i]);
+        }
+        assert_null(snapshot);
+        assert_true(strlen(error) > 0);
+    }
+    {
+        mcpa_snapshot_t *snapshot = parse(MCPA_STR(LOC(",\"issuers\":[\"https://as.example.com\"],\"unknown\":{}")));
+
+        assert_string_equal(snapshot->policies[0]->resource, "https://r");
+        mcpa_snapshot_free(&snapshot);
+    }
+}
+
+static void many_locations_and_issuers_fit(void **state)
+{
+    static char big[4 * 1024 * 1024];
+    mcpa_snapshot_t *snapshot;
+    mcpa_out_t out;
+    size_t n = 0;
+
+    (void)state;
+    mcpa_out_init(&out, big, sizeof(big));
+    mcpa_out_z(&out, HEAD ",\"issuers\":[");
+    for (int i = 0; i < MCPA_ISSUERS_MAX; i++) {
+        mcpa_out_printf(&out, "%s{\"url\":\"https://as%d.example.com\"" KEYS "}", i ? "," : "", i);
+    }
+    mcpa_out_z(&out, "],\"locations\":[");
+    for (int i = 0; i < 5000; i++) {
+        mcpa_out_printf(&out, "%s{\"mode\":\"on\",\"audit\":\"on\",\"resource\":\"https://r/%d\",\"issuers\":[\"https://as%d.example.com\"]}",
+                        i ? "," : "", i, i % MCPA_ISSUERS_MAX);
+    }
+    mcpa_out_z(&out, "]}");
+    snapshot = parse(mcpa_out_get(&out));
+    while (snapshot->policies[n]) {
+        n++;
+    }
+    assert_int_equal(n, 5000);
+    assert_true(mcpa_snapshot_hash(snapshot) != 0);
+    mcpa_snapshot_free(&snapshot);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_printed_parses_to_the_same),
+        cmocka_unit_test(no_secret_and_no_path_to_one_is_told),
+        cmocka_unit_test(the_hash_is_of_the_configuration_alone),
+        cmocka_unit_test(a_rules_id_depends_on_each_part),
+        cmocka_unit_test(what_the_directives_would_refuse_is_refused),
+        cmocka_unit_test(many_locations_and_issuers_fit),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
