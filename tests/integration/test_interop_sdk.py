@@ -4,7 +4,7 @@ import pytest
 
 from harness import list_tools, promtool_check
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.sanitize]
 
 
 @pytest.fixture(scope="module")
