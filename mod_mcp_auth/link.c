@@ -228,13 +228,12 @@ void mod_mcp_link_stop(mod_mcp_link_t *link)
     if (link->state == MOD_MCP_LINK_STOPPED) {
         return;
     }
-    while (now_us < end_us) {
+    while (link->state != MOD_MCP_LINK_DOWN && now_us < end_us) {
         work(link, now_us);
-        now_us = mod_mcp_mono_us();
-        if (link->state == MOD_MCP_LINK_DOWN || (link->state == MOD_MCP_LINK_UP && mod_mcp_spool_oldest(link->spool) > mod_mcp_spool_newest(link->spool))) {
+        if (link->state == MOD_MCP_LINK_UP && mod_mcp_spool_oldest(link->spool) > mod_mcp_spool_newest(link->spool)) {
             break;
         }
-        wait_for_work(link, now_us, end_us);
+        wait_for_work(link, mod_mcp_mono_us(), end_us);
         now_us = mod_mcp_mono_us();
     }
     if (link->state == MOD_MCP_LINK_UP && mod_mcp_stream_put(&link->stream, &bye) == MCPA_OK) {

@@ -176,7 +176,7 @@ static unsigned count_files(const char *dir)
     return list_dir(dir, names, 256);
 }
 
-/* As the daemon adopts what a dead child left: by name, only what is not locked, each file up to its torn tail. */
+/* As the daemon adopts what a dead child left: by name, passing over what was never finished, each file up to its torn tail. */
 static found_t adopt(const char *dir)
 {
     static unsigned char bytes[MCPA_SEGMENT_BYTES];
@@ -187,8 +187,12 @@ static found_t adopt(const char *dir)
     for (unsigned i = 0; i < n; i++) {
         mcpa_segment_header_t header;
         found_t before = found;
-        int fd = open(apr_pstrcat(test_pool, dir, "/", names[i], NULL), O_RDONLY | O_CLOEXEC);
+        int fd;
 
+        if (names[i][0] == '.') {
+            continue;
+        }
+        fd = open(apr_pstrcat(test_pool, dir, "/", names[i], NULL), O_RDONLY | O_CLOEXEC);
         assert_true(fd >= 0);
         assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
         assert_int_equal(pread(fd, bytes, sizeof(bytes), 0), (ssize_t)sizeof(bytes));
@@ -659,7 +663,11 @@ static void spool_tells_its_losses_at_the_end_even_when_it_is_full(void **state)
 
 static void spool_of_a_killed_child_holds_everything_it_was_told_is_committed(void **state)
 {
+    unsigned seed = (unsigned)time(NULL);
+
     (void)state;
+    print_message("seed %u\n", seed);
+    srand(seed);
     for (int round = 0; round < 10; round++) {
         uint64_t committed = 0;
         uint64_t told;
