@@ -69,11 +69,12 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, admind_ans
     return sent;
 }
 
-/* Called once the header is there. It is answered at once: nothing that we serve takes a body, and a request that brings one is refused and its
- * connection closed. */
+/* The library calls once with the header and again when the body was read. Nothing that we serve takes a body: a request that brings one is answered
+ * at the first call, which makes the library close the connection unread; all others at the second, which keeps it. */
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
                                   const char *upload, size_t *upload_len, void **state)
 {
+    static char seen;
     admind_http_t *http = ctx;
     const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
     admind_request_t request = { .method = method,
@@ -87,13 +88,16 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     (void)version;
     (void)upload;
     (void)upload_len;
-    (void)state;
     MHD_get_connection_values(connection, MHD_HEADER_KIND, count_host, &hosts);
     request.many_hosts = hosts > 1;
     request.has_body = (length != NULL && strcmp(length, "0") != 0) ||
                        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding") != NULL;
+    if (*state == NULL && !request.has_body) {
+        *state = &seen;
+        return MHD_YES;
+    }
     admind_routes_answer(http->admind, &request, &http->guard, &answer);
-    return send_answer(connection, &answer, request.has_body || answer.status == 405);
+    return send_answer(connection, &answer, request.has_body);
 }
 
 /* ---- deadlines */

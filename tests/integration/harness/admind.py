@@ -171,7 +171,7 @@ class Admind:
 
     def journal_text(self):
         """Every line of the journal so far, oldest file first, compressed ones too."""
-        files = [p for p in self.dirs.journal.iterdir() if p.is_file() and re.search(r"\.(jsonl|json|log)(\.gz)?$|jsonl", p.name)]
+        files = [p for p in self.dirs.journal.iterdir() if p.is_file() and re.search(r"\.jsonl(\.gz)?$", p.name)]
         text = ""
         for path in sorted(files, key=lambda p: (p.stat().st_mtime_ns, p.name)):
             data = path.read_bytes()
