@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mcpauthctl: what its commands share. Tables for people on a terminal, JSON for programs; text that came from outside is shown with its control characters
+ * escaped. Exit statuses are a contract. */
+#ifndef CTL_CTL_H
+#define CTL_CTL_H
+
+#include <stdio.h>
+
+#include "base/bytes.h"
+#include "base/json.h"
+
+typedef enum ctl_exit { CTL_GOOD = 0, CTL_BAD = 1, CTL_USAGE = 2, CTL_UNREACHABLE = 3 } ctl_exit_t;
+
+/* What the command line said; strings borrow from argv or the configuration. NULL or false: not said. */
+typedef struct ctl {
+    const char *url;         /* of the daemon: "http://..." or "unix:PATH" */
+    const char *config;      /* the daemon's configuration file */
+    const char *token_file;  /* admin token; for explain: the token to explain */
+    const char *journal_dir;
+    bool json;
+    /* audit */
+    const char *subject, *client, *address, *location, *reason, *decision, *since, *until, *limit;
+    /* explain */
+    const char *vhost, *policy, *keys, *origin, *method, *at;
+    const char *words[2];    /* what is no option, behind the command */
+    size_t n_words;
+    /* found out */
+    const char *state_dir;
+    bool colour;             /* stdout is a terminal and NO_COLOR is not set */
+} ctl_t;
+
+/* main.c */
+void ctl_complain(const char *format, ...) MCPA_PRINTF(1, 2); /* one line to stderr */
+
+/* client.c: GET path. CTL_GOOD: *body (malloc'd, NUL-terminated) and *status. Else it has complained. */
+ctl_exit_t ctl_get(const ctl_t *ctl, const char *path, char **body, long *status);
+/* The same, parsed; complains and says CTL_BAD on other statuses than 200 (also_503: that one, too) and on what is no JSON. */
+ctl_exit_t ctl_get_json(const ctl_t *ctl, const char *path, bool also_503, char **body, mcpa_json_t **json);
+/* The first line of a file, or of stdin for "-"; malloc'd. NULL: it has complained. */
+char *ctl_read_secret(const char *path);
+
+/* table.c */
+typedef enum ctl_colour { CTL_PLAIN = 0, CTL_GREEN, CTL_RED, CTL_YELLOW, CTL_BOLD } ctl_colour_t;
+typedef struct ctl_table ctl_table_t;
+ctl_table_t *ctl_table_new(const char *const *titles); /* NULL-terminated; NULL when memory ran out */
+void ctl_table_cell(ctl_table_t *table, mcpa_str_t text, ctl_colour_t colour); /* the next one, row by row; absent and empty: "-" */
+void ctl_table_print(const ctl_table_t *table, bool colour); /* to stdout */
+void ctl_table_print_rows(const ctl_table_t *table, bool colour); /* without the titles */
+void ctl_table_free(ctl_table_t **table);
+/* One text with its control characters escaped, coloured if wanted. */
+void ctl_print_text(FILE *to, mcpa_str_t text);
+const char *ctl_colour_on(bool colour, ctl_colour_t which);
+const char *ctl_colour_off(bool colour);
+/* "3 min ago", "in 2 h" */
+void ctl_print_ago(char memory[40], int64_t unix_s, int64_t now_s);
+
+/* times.c: "2026-11-21T09:00:00Z", "2026-11-21", or a duration that lies back: "10min". */
+bool ctl_parse_time(const char *text, int64_t now_us, int64_t *unix_us);
+
+/* the commands */
+ctl_exit_t ctl_status(const ctl_t *ctl), ctl_keys(const ctl_t *ctl), ctl_alerts(const ctl_t *ctl), ctl_metrics(const ctl_t *ctl);
+ctl_exit_t ctl_audit(const ctl_t *ctl), ctl_explain(const ctl_t *ctl);
+
+#endif

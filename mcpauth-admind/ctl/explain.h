@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of explain: what was decided and what may be told about it. The token itself is never shown. */
+#ifndef CTL_EXPLAIN_H
+#define CTL_EXPLAIN_H
+
+#include "ctl/ctl.h"
+#include "policy/decision.h"
+#include "policy/snapshot.h"
+
+#define CTL_STAGES_MAX 48
+
+typedef struct ctl_explained {
+    const ctl_t *ctl;
+    const mcpa_policy_t *policy;
+    mcpa_snapshot_t *snapshot;
+    char *authorization;          /* "Bearer <token>", or NULL */
+    int64_t now_us;
+    mcpa_decision_t decision;
+    struct {
+        const char *name;
+        mcpa_reason_t reason;
+    } stages[CTL_STAGES_MAX];
+    size_t n_stages;
+    mcpa_jwks_t *keys;            /* of the token's issuer, as found; NULL: none */
+    char keys_note[256];          /* where they came from, or why there are none */
+    /* what the token says of itself, believed or not; NULL when it cannot be read */
+    mcpa_jws_t jws;
+    bool has_jws;
+    mcpa_json_t *claims;
+} ctl_explained_t;
+
+void ctl_explained_print(const ctl_explained_t *explained);
+void ctl_explained_print_json(const ctl_explained_t *explained);
+/* What in the token and the policy made the reason, one "name: value" at a time; nothing for PASS. */
+void ctl_explained_why(const ctl_explained_t *explained, void (*tell)(void *ctx, const char *name, mcpa_str_t value), void *ctx);
+
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mcpauthctl: looks at the daemon, its journal and its policy. Everything it can do is a row of the two tables below. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "ctl/ctl.h"
+
+#ifndef MCPA_VERSION
+#define MCPA_VERSION "0"
+#endif
+#define DEFAULT_URL         "http://127.0.0.1:9860"
+#define DEFAULT_CONFIG      "/etc/mcpauth/mcpauth-admind.conf"
+#define DEFAULT_STATE_DIR   "/var/lib/mcpauth"
+#define DEFAULT_JOURNAL_DIR "/var/log/mcpauth"
+
+enum {
+    STATUS = 1,
+    KEYS = 2,
+    ALERTS = 4,
+    METRICS = 8,
+    AUDIT = 16,
+    EXPLAIN = 32,
+    HTTP = STATUS | KEYS | ALERTS | METRICS,
+    ALL = HTTP | AUDIT | EXPLAIN
+};
+
+static const struct command {
+    const char *name;
+    unsigned bit;
+    ctl_exit_t (*run)(const ctl_t *ctl);
+    size_t words_min, words_max;
+    const char *usage, *help;
+} commands[] = {
+    { "status", STATUS, ctl_status, 0, 0, "status", "the daemon, its health, httpd's children; exit 1 when it is not ready" },
+    { "keys", KEYS, ctl_keys, 0, 0, "keys", "issuers and their keys" },
+    { "alerts", ALERTS, ctl_alerts, 0, 0, "alerts", "what fires, and what was resolved lately" },
+    { "metrics", METRICS, ctl_metrics, 0, 1, "metrics [PREFIX]", "the samples whose names begin so" },
+    { "audit", AUDIT, ctl_audit, 1, 1, "audit search|follow",
+      "records of the journal, oldest first; follow goes on until it is stopped" },
+    { "explain", EXPLAIN, ctl_explain, 0, 0, "explain --token-file FILE|- --location /mcp",
+      "how a request with that token would be decided, and why; exit 1 when it is refused" },
+};
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+#define AT(member) offsetof(ctl_t, member)
+static const struct option {
+    const char *name;
+    unsigned commands;
+    size_t offset;
+    const char *value; /* NULL: a switch */
+    const char *help;
+} options[] = {
+    { "url", HTTP, AT(url), "URL", "of the daemon, or unix:PATH (default: Listen of the configuration, else " DEFAULT_URL ")" },
+    { "config", ALL, AT(config), "FILE", "the daemon's configuration, for Listen, StateDir, JournalDir and AdminTokenFile" },
+    { "token-file", HTTP | EXPLAIN, AT(token_file), "FILE|-",
+      "the admin token; for explain the access token; - reads standard input" },
+    { "token", EXPLAIN, AT(token_file), "-",
+      "the same as --token-file: a token itself is not taken here, everybody on the machine could read it" },
+    { "json", ALL, AT(json), NULL, "for programs" },
+    { "journal", AUDIT, AT(journal_dir), "DIR", "the journal (default: JournalDir of the configuration)" },
+    { "subject", AUDIT, AT(subject), "SUB", "exactly this subject; so with the next five" },
+    { "client", AUDIT, AT(client), "ID", "client_id" },
+    { "address", AUDIT, AT(address), "IP", "the client's address" },
+    { "location", AUDIT | EXPLAIN, AT(location), "PATH", "the Location, as written in httpd's configuration" },
+    { "reason", AUDIT, AT(reason), "WORD", "such as signature_bad" },
+    { "decision", AUDIT, AT(decision), "WORD", "allow, deny, limit, error or shadow_deny" },
+    { "since", AUDIT, AT(since), "TIME", "2026-11-21T09:00:00Z, 2026-11-21, or 10min for so long ago" },
+    { "until", AUDIT, AT(until), "TIME", "the same" },
+    { "limit", AUDIT, AT(limit), "N", "search: the newest N (default 100, 0: all); follow: stop after N" },
+    { "vhost", EXPLAIN, AT(vhost), "NAME", "where several have such a Location" },
+    { "policy", EXPLAIN, AT(policy), "FILE", "the policy snapshot (default: policy.json in StateDir)" },
+    { "keys", EXPLAIN, AT(keys), "DIR", "the published keys (default: keys in StateDir)" },
+    { "origin", EXPLAIN, AT(origin), "ORIGIN", "as if a browser had sent it" },
+    { "method", EXPLAIN, AT(method), "METHOD", "default POST" },
+    { "at", EXPLAIN, AT(at), "TIME", "as if it were then" },
+};
+#define OPTIONS (sizeof(options) / sizeof(options[0]))
+
+void ctl_complain(const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    if (vsnprintf(text, sizeof(text), format, args) < 0) {
+        text[0] = '\0';
+    }
+    va_end(args);
+    fputs("mcpauthctl: ", stderr);
+    ctl_print_text(stderr, mcpa_str(text));
+    fputc('\n', stderr);
+}
+
+static void print_usage(FILE *to)
+{
+    fprintf(to, "usage: mcpauthctl COMMAND [OPTION...]\n\n");
+    for (size_t i = 0; i < COMMANDS; i++) {
+        fprintf(to, "  mcpauthctl %s\n      %s\n", commands[i].usage, commands[i].help);
+    }
+    fprintf(to, "\noptions\n");
+    for (size_t i = 0; i < OPTIONS; i++) {
+        char name[40];
+
+        snprintf(name, sizeof(name), "--%s %s", options[i].name, options[i].value != NULL ? options[i].value : "");
+        fprintf(to, "  %-22s %s\n", name, options[i].help);
+    }
+    fprintf(to, "\nexit status: 0 good, 1 a bad answer, 2 usage, 3 the daemon cannot be reached\n");
+}
+
+static const struct option *find_option(mcpa_str_t name)
+{
+    for (size_t i = 0; i < OPTIONS; i++) {
+        if (mcpa_str_eqz(name, options[i].name)) {
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+/* argv[*at] is "--name", "--name=value" or "--name value". */
+static bool read_option(ctl_t *ctl, const struct command *command, int argc, char **argv, int *at)
+{
+    const char *text = argv[*at] + 2, *equals = strchr(text, '=');
+    const struct option *option = find_option((mcpa_str_t){ text, equals != NULL ? (size_t)(equals - text) : strlen(text) });
+    const char *value = equals != NULL ? equals + 1 : NULL;
+
+    if (option == NULL || (option->commands & command->bit) == 0) {
+        ctl_complain("%s takes no --%s", command->name, text);
+        return false;
+    }
+    if (option->value == NULL) {
+        *(bool *)((char *)ctl + option->offset) = true;
+        return equals == NULL;
+    }
+    if (value == NULL && ++*at < argc) {
+        value = argv[*at];
+    }
+    if (value == NULL || value[0] == '\0') {
+        ctl_complain("--%s wants %s: %s", option->name, option->value, option->help);
+        return false;
+    }
+    memcpy((char *)ctl + option->offset, &value, sizeof(value));
+    return true;
+}
+
+static const struct command *read_arguments(ctl_t *ctl, int argc, char **argv)
+{
+    const struct command *command = NULL;
+
+    for (size_t i = 0; argc > 1 && i < COMMANDS; i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            command = &commands[i];
+        }
+    }
+    if (command == NULL) {
+        print_usage(stderr);
+        return NULL;
+    }
+    for (int i = 2; i < argc; i++) {
+        if (strncmp(argv[i], "--", 2) == 0 && argv[i][2] != '\0') {
+            if (!read_option(ctl, command, argc, argv, &i)) {
+                return NULL;
+            }
+        } else if (argv[i][0] == '-' && argv[i][1] != '\0') {
+            ctl_complain("%s takes no %s", command->name, argv[i]);
+            return NULL;
+        } else if (ctl->n_words < command->words_max) {
+            ctl->words[ctl->n_words++] = argv[i];
+        } else {
+            ctl_complain("%s: '%s' is too much", command->name, argv[i]);
+            return NULL;
+        }
+    }
+    if (ctl->n_words < command->words_min) {
+        ctl_complain("usage: mcpauthctl %s", command->usage);
+        return NULL;
+    }
+    return command;
+}
+
+/* Where a client finds what listens at 'listen': a wildcard address is asked on loopback. */
+static char *url_of(const char *listen)
+{
+    const char *colon = strrchr(listen, ':');
+    char *url = NULL;
+    int n;
+
+    if (strncmp(listen, "unix:", 5) == 0) {
+        return strdup(listen);
+    }
+    if (colon != NULL && strncmp(listen, "0.0.0.0:", 8) == 0) {
+        n = asprintf(&url, "http://127.0.0.1%s", colon);
+    } else if (colon != NULL && strncmp(listen, "[::]:", 5) == 0) {
+        n = asprintf(&url, "http://[::1]%s", colon);
+    } else {
+        n = asprintf(&url, "http://%s", listen);
+    }
+    return n < 0 ? NULL : url;
+}
+
+/* Fills what the command line left open. *url is to be freed. */
+static bool apply_config(ctl_t *ctl, bool wants_http, admind_config_t **config, char **url)
+{
+    const char *path = ctl->config != NULL ? ctl->config : DEFAULT_CONFIG;
+    char error[512];
+
+    ctl->state_dir = DEFAULT_STATE_DIR;
+    if (ctl->config != NULL || access(DEFAULT_CONFIG, R_OK) == 0) {
+        *config = admind_config_read(path, error, sizeof(error));
+        if (*config == NULL) {
+            ctl_complain("%s", error);
+            return false;
+        }
+        if (ctl->url == NULL) {
+            *url = url_of((*config)->listen);
+            ctl->url = *url;
+        }
+        ctl->state_dir = (*config)->state_dir;
+        ctl->journal_dir = ctl->journal_dir != NULL ? ctl->journal_dir : (*config)->journal_dir;
+        if (wants_http && ctl->token_file == NULL) {
+            ctl->token_file = (*config)->admin_token_file;
+        }
+    }
+    ctl->url = ctl->url != NULL ? ctl->url : DEFAULT_URL;
+    ctl->journal_dir = ctl->journal_dir != NULL ? ctl->journal_dir : DEFAULT_JOURNAL_DIR;
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    ctl_t ctl = { 0 };
+    const struct command *command;
+    admind_config_t *config = NULL;
+    char *url = NULL;
+    ctl_exit_t result = CTL_USAGE;
+
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)) {
+        print_usage(stdout);
+        return CTL_GOOD;
+    }
+    if (argc == 2 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)) {
+        printf("mcpauthctl %s\n", MCPA_VERSION);
+        return CTL_GOOD;
+    }
+    command = read_arguments(&ctl, argc, argv);
+    if (command != NULL && apply_config(&ctl, (command->bit & HTTP) != 0, &config, &url)) {
+        const char *no_colour = getenv("NO_COLOR");
+
+        ctl.colour = isatty(STDOUT_FILENO) == 1 && (no_colour == NULL || no_colour[0] == '\0');
+        result = command->run(&ctl);
+    }
+    free(url);
+    admind_config_free(&config);
+    if (fflush(stdout) != 0 && result == CTL_GOOD) {
+        return CTL_BAD;
+    }
+    return (int)result;
+}
