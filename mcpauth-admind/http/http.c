@@ -100,6 +100,14 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     return send_answer(connection, &answer, request.has_body);
 }
 
+/* Paths are compared as they were sent: "%00" must not end one early, and none of ours needs an escape. */
+static size_t leave_escapes(void *ctx, struct MHD_Connection *connection, char *text)
+{
+    (void)ctx;
+    (void)connection;
+    return strlen(text);
+}
+
 /* ---- deadlines */
 
 static void on_connection(void *ctx, struct MHD_Connection *connection, void **state, enum MHD_ConnectionNotificationCode code)
@@ -213,7 +221,7 @@ static bool start_daemon(admind_http_t *http, int listener)
         listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIND_HTTP_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         (unsigned)ADMIND_HTTP_CONNECTIONS_EACH, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIND_HTTP_MEMORY_BYTES,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)ADMIND_HTTP_IDLE_S, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL, MHD_OPTION_END);
     if (http->daemon == NULL) {
         close(listener);
         return false;
