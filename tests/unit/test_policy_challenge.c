@@ -7,8 +7,9 @@
 
 #define METADATA ", resource_metadata=\"https://mcp.example.com/.well-known/oauth-protected-resource/mcp\""
 #define SCOPE    ", scope=\"mcp:tools.read files:read\""
-#define INVALID  "Bearer realm=\"mcpauth\", error=\"invalid_token\", error_description=\"The access token is not valid\"" SCOPE METADATA
-#define REQUEST(text) "Bearer realm=\"mcpauth\", error=\"invalid_request\", error_description=\"" text "\"" SCOPE METADATA
+#define INVALID                                                                                                                  \
+    "Bearer realm=\"mcpauth\", error=\"invalid_token\", error_description=\"The access token is not valid\"" SCOPE METADATA
+#define REQUEST(text)     "Bearer realm=\"mcpauth\", error=\"invalid_request\", error_description=\"" text "\"" SCOPE METADATA
 #define BODY(error, text) "{\"error\":\"" error "\",\"message\":\"" text "\"}"
 #define NO_TOKEN_TEXT     "An access token is required"
 #define INVALID_TEXT      "The access token is not valid"
@@ -45,7 +46,8 @@ static const struct {
     { MCPA_REASON_CLIENT_LIMIT, "", BODY("rate_limit_exceeded", "Too many requests") },
     { MCPA_REASON_TOOL_LIMIT, "", BODY("rate_limit_exceeded", "Too many requests") },
     { MCPA_REASON_SCOPE_MISSING,
-      "Bearer realm=\"mcpauth\", error=\"insufficient_scope\", error_description=\"The access token lacks a scope this operation needs\"" SCOPE METADATA,
+      "Bearer realm=\"mcpauth\", error=\"insufficient_scope\", error_description=\"The access token lacks a scope this operation "
+      "needs\"" SCOPE METADATA,
       BODY("forbidden", "The access token lacks a scope this operation needs") },
     { MCPA_REASON_CLAIM_DENIED, "", BODY("forbidden", "The access token does not allow this operation") },
     { MCPA_REASON_KEYS_MISSING, "", BODY("temporarily_unavailable", "Access tokens cannot be checked at the moment") },
@@ -156,9 +158,11 @@ static void metadata_stands_between_host_and_path(void **state)
         { "https://h", "https://h/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource" },
         { "https://h/", "https://h/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource" },
         { "https://h/mcp", "https://h/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource/mcp" },
-        { "https://h:8443/a/b", "https://h:8443/.well-known/oauth-protected-resource/a/b", "/.well-known/oauth-protected-resource/a/b" },
+        { "https://h:8443/a/b", "https://h:8443/.well-known/oauth-protected-resource/a/b",
+          "/.well-known/oauth-protected-resource/a/b" },
         { "https://h/mcp/", "https://h/.well-known/oauth-protected-resource/mcp/", "/.well-known/oauth-protected-resource/mcp/" },
-        { "http://[::1]:80/x", "http://[::1]:80/.well-known/oauth-protected-resource/x", "/.well-known/oauth-protected-resource/x" },
+        { "http://[::1]:80/x", "http://[::1]:80/.well-known/oauth-protected-resource/x",
+          "/.well-known/oauth-protected-resource/x" },
     };
 
     (void)state;
@@ -184,9 +188,10 @@ static void the_metadata_document_is_golden(void **state)
     (void)state;
     mcpa_out_init(&out, memory, sizeof(memory));
     mcpa_metadata_print(&out, &policy);
-    assert_string_equal(memory, "{\"resource\":\"https://mcp.example.com/mcp\",\"authorization_servers\":[\"https://as.example.com\","
-                                "\"https://other.example.com/tenant\"],\"scopes_supported\":[\"mcp:tools.read\",\"files:read\"],"
-                                "\"bearer_methods_supported\":[\"header\"]}");
+    assert_string_equal(memory,
+                        "{\"resource\":\"https://mcp.example.com/mcp\",\"authorization_servers\":[\"https://as.example.com\","
+                        "\"https://other.example.com/tenant\"],\"scopes_supported\":[\"mcp:tools.read\",\"files:read\"],"
+                        "\"bearer_methods_supported\":[\"header\"]}");
     bare.scopes = "offline_access";
     mcpa_out_init(&out, memory, sizeof(memory));
     mcpa_metadata_print(&out, &bare);

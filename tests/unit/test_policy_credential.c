@@ -117,28 +117,17 @@ static void a_token_in_the_query_is_no_credential_and_beside_a_header_it_is_a_se
         const char *query;
         bool counts;
     } rows[] = {
-        { "access_token=x", true },
-        { "a=b&access_token=x", true },
-        { "a=b&access_token=x&c=d", true },
-        { "a;access_token=x", true },
-        { "access_token", true },
-        { "access_token=", true },
-        { "%61ccess_token=x", true },
-        { "access%5Ftoken=x", true },
-        { "access%5ftoken=x", true },
-        { "%61%63%63%65%73%73%5F%74%6f%6B%65%6e=x", true },
-        { "access+token=x", true },
-        { "access%20token=x", true },
-        { "&&access_token=x", true },
-        { "", false },
-        { "a=access_token", false },
-        { "access_tokens=x", false },
-        { "xaccess_token=x", false },
-        { "Access_Token=x", false },
-        { "access_toke%", false },
-        { "access_toke%6", false },
-        { "access_token%00=x", false },
-        { "a=b&c=%61ccess_token", false },
+        { "access_token=x", true },         { "a=b&access_token=x", true },
+        { "a=b&access_token=x&c=d", true }, { "a;access_token=x", true },
+        { "access_token", true },           { "access_token=", true },
+        { "%61ccess_token=x", true },       { "access%5Ftoken=x", true },
+        { "access%5ftoken=x", true },       { "%61%63%63%65%73%73%5F%74%6f%6B%65%6e=x", true },
+        { "access+token=x", true },         { "access%20token=x", true },
+        { "&&access_token=x", true },       { "", false },
+        { "a=access_token", false },        { "access_tokens=x", false },
+        { "xaccess_token=x", false },       { "Access_Token=x", false },
+        { "access_toke%", false },          { "access_toke%6", false },
+        { "access_token%00=x", false },     { "a=b&c=%61ccess_token", false },
     };
 
     (void)state;
@@ -160,11 +149,13 @@ static void a_token_over_the_ceiling_is_refused_before_anything_is_decoded(void 
     (void)state;
     memcpy(header, "Bearer ", 7);
     memset(header + 7, 'a', MCPA_TOKEN_MAX_BYTES + 1);
-    assert_reason(MCPA_REASON_PASS, mcpa_credential_extract(&token, (mcpa_str_t){ header, 7 + MCPA_TOKEN_MAX_BYTES }, MCPA_STR_NONE),
+    assert_reason(MCPA_REASON_PASS,
+                  mcpa_credential_extract(&token, (mcpa_str_t){ header, 7 + MCPA_TOKEN_MAX_BYTES }, MCPA_STR_NONE),
                   "at the ceiling");
     assert_int_equal(token.len, MCPA_TOKEN_MAX_BYTES);
     assert_reason(MCPA_REASON_TOKEN_TOO_LONG,
-                  mcpa_credential_extract(&token, (mcpa_str_t){ header, 8 + MCPA_TOKEN_MAX_BYTES }, MCPA_STR_NONE), "over the ceiling");
+                  mcpa_credential_extract(&token, (mcpa_str_t){ header, 8 + MCPA_TOKEN_MAX_BYTES }, MCPA_STR_NONE),
+                  "over the ceiling");
 }
 
 int main(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whole requests through mcpa_decide with tokens signed here: the order of the stages, attacks 1 to 19 and 68 to 73 of the reference.
- * Algorithms and keys are in test_policy_decision_keys.c, limits and the cache in test_policy_decision_state.c. */
+/* Whole requests through mcpa_decide with tokens signed here: the order of the stages, attacks 1 to 19 and 68 to 73 of the
+ * reference. Algorithms and keys are in test_policy_decision_keys.c, limits and the cache in test_policy_decision_state.c. */
 #include "test_policy_world.h"
 
 static void a_good_token_passes_and_says_who_it_is(void **state)
@@ -20,8 +20,9 @@ static void a_good_token_passes_and_says_who_it_is(void **state)
     assert_true(d->verify_us > 0);
     assert_null(d->limit);
     assert_non_null(mcpa_json_member(mcpa_decision_claims(&w->decision), "jti"));
-    assert_string_equal(w->stages, "location, method, address limit, origin, preflight, credential, known token, structure, issuer, algorithm, "
-                                   "key, signature, type, claims, remember, subject limit, client limit, scopes, ");
+    assert_string_equal(
+        w->stages, "location, method, address limit, origin, preflight, credential, known token, structure, issuer, algorithm, "
+                   "key, signature, type, claims, remember, subject limit, client limit, scopes, ");
     mcpa_decision_clear(&w->decision);
     assert_reason(MCPA_REASON_UNDECIDED, w->decision.reason, "a cleared decision denies");
     assert_null(mcpa_decision_claims(&w->decision));
@@ -29,8 +30,9 @@ static void a_good_token_passes_and_says_who_it_is(void **state)
 
 static void the_hash_is_sha256_of_the_token_even_when_it_is_refused(void **state)
 {
-    static const unsigned char of_abc[32] = { 0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23,
-                                              0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad };
+    static const unsigned char of_abc[32] = { 0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40,
+                                              0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17,
+                                              0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad };
     world_t *w = *state;
 
     w->request.authorization = MCPA_STR("Bearer abc");
@@ -70,8 +72,8 @@ static void a_location_without_a_complete_policy_lets_nobody_in(void **state)
 static void only_the_transports_methods_go_on(void **state)
 {
     static const char *const good[] = { "POST", "GET", "DELETE" };
-    static const char *const bad[] = { "HEAD",  "TRACE", "PUT",  "PATCH",    "CONNECT",  "OPTIONS", "post", "Post",
-                                       "POST ", "",      "GETT", "PROPFIND", "*",        "M" };
+    static const char *const bad[] = { "HEAD", "TRACE", "PUT", "PATCH", "CONNECT",  "OPTIONS", "post",
+                                       "Post", "POST ", "",    "GETT",  "PROPFIND", "*",       "M" };
     world_t *w = *state;
 
     give_claims(w, NULL, 0);
@@ -277,10 +279,21 @@ static void broken_documents_are_refused(void **state)
         "{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"kid\":\"e\\ud800\"}",
     };
     static const char *const payloads[] = {
-        "", "[]", "null", "1", "\"" ISSUER "\"", "{\"iss\":\"" ISSUER "\"", "{\"iss\":\"" ISSUER "\"}x", "foo",
-        "{\"iss\":\"" ISSUER "\",\"iss\":\"" ISSUER "\"}", "{\"aud\":1,\"\\u0061ud\":2,\"iss\":\"" ISSUER "\"}",
-        "\xef\xbb\xbf{\"iss\":\"" ISSUER "\"}", "{\"iss\":\"" ISSUER "\",\"sub\":\"a\xff\"}",
-        "{\"iss\":\"" ISSUER "\",\"sub\":\"a\\u0000\"}", "{\"iss\":\"" ISSUER "\",\"sub\":\"\\udc00\"}", "{\"iss\":\"" ISSUER "\",\"exp\":1e400}",
+        "",
+        "[]",
+        "null",
+        "1",
+        "\"" ISSUER "\"",
+        "{\"iss\":\"" ISSUER "\"",
+        "{\"iss\":\"" ISSUER "\"}x",
+        "foo",
+        "{\"iss\":\"" ISSUER "\",\"iss\":\"" ISSUER "\"}",
+        "{\"aud\":1,\"\\u0061ud\":2,\"iss\":\"" ISSUER "\"}",
+        "\xef\xbb\xbf{\"iss\":\"" ISSUER "\"}",
+        "{\"iss\":\"" ISSUER "\",\"sub\":\"a\xff\"}",
+        "{\"iss\":\"" ISSUER "\",\"sub\":\"a\\u0000\"}",
+        "{\"iss\":\"" ISSUER "\",\"sub\":\"\\udc00\"}",
+        "{\"iss\":\"" ISSUER "\",\"exp\":1e400}",
         "{\"o\":{\"sub\":\"a\",\"sub\":\"b\"},\"iss\":\"" ISSUER "\"}",
     };
     static char deep[5800];
@@ -346,7 +359,8 @@ static void claims_stop_a_request_with_their_reason(void **state)
 
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_reason(rows[i].reason, decide_claim(w, rows[i].name, rows[i].value), rows[i].value ? rows[i].value : rows[i].name);
-        assert_int_equal(w->decision.authenticated, rows[i].reason == MCPA_REASON_PASS || rows[i].reason == MCPA_REASON_SCOPE_MISSING);
+        assert_int_equal(w->decision.authenticated,
+                         rows[i].reason == MCPA_REASON_PASS || rows[i].reason == MCPA_REASON_SCOPE_MISSING);
         assert_int_equal(w->awaited, 0);
         assert_int_equal(mcpa_decision_claims(&w->decision) != NULL, w->decision.authenticated);
     }

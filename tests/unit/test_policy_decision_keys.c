@@ -9,15 +9,19 @@ static void every_kind_of_key_verifies_its_own_algorithm(void **state)
     world_t *w = *state;
 
     assert_reason(MCPA_REASON_PASS, decide_header(w, "RS256", w->rsa, RSA_HEADER), "RS256");
-    assert_reason(MCPA_REASON_PASS, decide_header(w, "PS256", w->rsa, "{\"alg\":\"PS256\",\"typ\":\"at+jwt\",\"kid\":\"rsa\"}"), "PS256");
+    assert_reason(MCPA_REASON_PASS, decide_header(w, "PS256", w->rsa, "{\"alg\":\"PS256\",\"typ\":\"at+jwt\",\"kid\":\"rsa\"}"),
+                  "PS256");
     assert_reason(MCPA_REASON_PASS, decide_header(w, "ES256", w->ec, EC_HEADER), "ES256");
-    assert_reason(MCPA_REASON_PASS, decide_header(w, "EdDSA", w->ed, "{\"alg\":\"EdDSA\",\"typ\":\"at+jwt\",\"kid\":\"ed\"}"), "EdDSA");
+    assert_reason(MCPA_REASON_PASS, decide_header(w, "EdDSA", w->ed, "{\"alg\":\"EdDSA\",\"typ\":\"at+jwt\",\"kid\":\"ed\"}"),
+                  "EdDSA");
 }
 
 /* Attacks 2 and 3. */
 static void none_is_no_algorithm_in_any_spelling(void **state)
 {
-    static const char *const spellings[] = { "none", "None", "NONE", "nOnE", "", "es256", "ES256 ", "ES256K", "RS1", "HS1", "dir" };
+    static const char *const spellings[] = {
+        "none", "None", "NONE", "nOnE", "", "es256", "ES256 ", "ES256K", "RS1", "HS1", "dir"
+    };
     world_t *w = *state;
     char header[128];
 
@@ -119,7 +123,8 @@ static void a_keys_own_algorithm_binds(void **state)
     w->keys = make_jwks(kids, &w->rsa, 1, ",\"alg\":\"PS256\"");
     assert_reason(MCPA_REASON_ALG_DENIED, decide_header(w, "RS256", w->rsa, RSA_HEADER), "RS256 with a PS256 key");
     assert_int_equal(w->awaited, 0);
-    assert_reason(MCPA_REASON_PASS, decide_header(w, "PS256", w->rsa, "{\"alg\":\"PS256\",\"typ\":\"at+jwt\",\"kid\":\"rsa\"}"), "PS256");
+    assert_reason(MCPA_REASON_PASS, decide_header(w, "PS256", w->rsa, "{\"alg\":\"PS256\",\"typ\":\"at+jwt\",\"kid\":\"rsa\"}"),
+                  "PS256");
     mcpa_jwks_release(&w->keys);
     w->keys = keep;
 }
@@ -135,7 +140,8 @@ static void one_flipped_bit_anywhere_refuses(void **state)
     for (size_t i = 7; i < len; i++) {
         for (int bit = 0; bit < 8; bit++) {
             w->authorization[i] = (char)(w->authorization[i] ^ (1 << bit));
-            assert_reason(MCPA_REASON_UNDECIDED, decide(w) == MCPA_REASON_PASS ? MCPA_REASON_PASS : MCPA_REASON_UNDECIDED, "a flipped bit");
+            assert_reason(MCPA_REASON_UNDECIDED, decide(w) == MCPA_REASON_PASS ? MCPA_REASON_PASS : MCPA_REASON_UNDECIDED,
+                          "a flipped bit");
             w->authorization[i] = (char)(w->authorization[i] ^ (1 << bit));
         }
     }
@@ -190,8 +196,9 @@ static void keys_in_the_token_are_ignored(void **state)
     snprintf(header, sizeof(header), "{\"alg\":\"RS256\",\"typ\":\"at+jwt\",\"kid\":\"rsa\",\"jwk\":%s}", jwk);
     assert_reason(MCPA_REASON_SIGNATURE_BAD, decide_header(w, "RS256", w->second_rsa, header), "jwk of the attacker");
     assert_reason(MCPA_REASON_PASS, decide_header(w, "RS256", w->rsa, header), "the right key all the same");
-    snprintf(header, sizeof(header), "{\"alg\":\"RS256\",\"typ\":\"at+jwt\",\"jku\":\"http://169.254.169.254/\",\"x5u\":\"file:///etc/passwd\","
-                                     "\"x5c\":[\"MIIB\"],\"kid\":\"rsa\"}");
+    snprintf(header, sizeof(header),
+             "{\"alg\":\"RS256\",\"typ\":\"at+jwt\",\"jku\":\"http://169.254.169.254/\",\"x5u\":\"file:///etc/passwd\","
+             "\"x5c\":[\"MIIB\"],\"kid\":\"rsa\"}");
     assert_reason(MCPA_REASON_SIGNATURE_BAD, decide_header(w, "RS256", w->second_rsa, header), "jku, x5u, x5c");
     assert_int_equal(w->awaited, 0);
 }
@@ -199,7 +206,9 @@ static void keys_in_the_token_are_ignored(void **state)
 /* Attack 36. */
 static void hostile_kids_are_only_ever_compared(void **state)
 {
-    static const char *const kids[] = { "../../../../dev/null", "/proc/self/environ", "' OR 1=1 --", "$(id)", "*)(uid=*", "%s%n", "rsa\\\\" };
+    static const char *const kids[] = {
+        "../../../../dev/null", "/proc/self/environ", "' OR 1=1 --", "$(id)", "*)(uid=*", "%s%n", "rsa\\\\"
+    };
     static const char *const malformed[] = { "a\\r\\nb", "a\\u0001", "a\\u007f" };
     world_t *w = *state;
     static char header[8192];
@@ -302,8 +311,10 @@ static void one_kid_under_two_types_is_told_apart_by_the_algorithm(void **state)
     mcpa_jwks_t *keep = w->keys;
 
     w->keys = make_jwks(kids, (EVP_PKEY *[]){ w->rsa, w->ec }, 2, "");
-    assert_reason(MCPA_REASON_PASS, decide_header(w, "RS256", w->rsa, "{\"alg\":\"RS256\",\"typ\":\"at+jwt\",\"kid\":\"same\"}"), "RSA");
-    assert_reason(MCPA_REASON_PASS, decide_header(w, "ES256", w->ec, "{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"kid\":\"same\"}"), "EC");
+    assert_reason(MCPA_REASON_PASS, decide_header(w, "RS256", w->rsa, "{\"alg\":\"RS256\",\"typ\":\"at+jwt\",\"kid\":\"same\"}"),
+                  "RSA");
+    assert_reason(MCPA_REASON_PASS, decide_header(w, "ES256", w->ec, "{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"kid\":\"same\"}"),
+                  "EC");
     mcpa_jwks_release(&w->keys);
     w->keys = keep;
 }
@@ -312,7 +323,8 @@ static void a_known_kid_of_another_kind_is_not_asked_for(void **state)
 {
     world_t *w = *state;
 
-    assert_reason(MCPA_REASON_ALG_DENIED, decide_header(w, "RS256", w->rsa, "{\"alg\":\"RS256\",\"typ\":\"at+jwt\",\"kid\":\"ec\"}"), "EC kid");
+    assert_reason(MCPA_REASON_ALG_DENIED,
+                  decide_header(w, "RS256", w->rsa, "{\"alg\":\"RS256\",\"typ\":\"at+jwt\",\"kid\":\"ec\"}"), "EC kid");
     assert_int_equal(w->awaited, 0);
 }
 

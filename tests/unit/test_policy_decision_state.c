@@ -125,14 +125,14 @@ static void a_subject_is_limited_over_all_its_tokens(void **state)
     tables_t t;
 
     give_tables(w, &t);
-    limit(&rules[0], MCPA_LIMIT_SUBJECT, "60/min", "1");
+    limit(&rules[0], MCPA_LIMIT_SUBJECT, "40/min", "1"); /* one in 1.5 s: the answer must round up */
     w->policy.limits = rules;
     w->policy.n_limits = 1;
     assert_reason(MCPA_REASON_PASS, decide_claim(w, NULL, NULL), "alice");
     give_claims(w, second_token, 2);
     assert_reason(MCPA_REASON_SUBJECT_LIMIT, decide(w), "alice with another token");
     assert_true(w->decision.authenticated);
-    assert_int_equal(w->decision.retry_after_s, 1);
+    assert_int_equal(w->decision.retry_after_s, 2);
     give_claims(w, bob, 1);
     assert_reason(MCPA_REASON_PASS, decide(w), "bob");
     free_tables(&t);
@@ -256,8 +256,9 @@ static void a_known_token_is_not_verified_again(void **state)
     assert_reason(MCPA_REASON_PASS, decide(w), "second");
     assert_int_equal(w->decision.cache_use, MCPA_CACHE_HIT);
     assert_int_equal(w->keys_asked, 0);
-    assert_string_equal(w->stages, "location, method, address limit, origin, preflight, credential, known token, subject limit, client limit, "
-                                   "scopes, ");
+    assert_string_equal(
+        w->stages, "location, method, address limit, origin, preflight, credential, known token, subject limit, client limit, "
+                   "scopes, ");
     assert_true(w->decision.authenticated);
     assert_ptr_equal(w->decision.issuer, &w->issuer);
     assert_true(mcpa_str_eq(w->decision.principal.issuer, first.principal.issuer));

@@ -38,7 +38,11 @@ static bool parse(mcpa_issuer_t *issuer, const char *url, const char *words, boo
     size_t n = 0;
 
     snprintf(copy, sizeof(copy), "%s", words);
-    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " ")) {
+    for (char *word = copy, *end; word && *word; word = end) {
+        end = strchr(word, ' ');
+        if (end) {
+            *end++ = '\0';
+        }
         list[n++] = word;
     }
     return mcpa_issuer_parse(issuer, url, list, n, development, allocate, NULL, error, sizeof(error));
@@ -112,7 +116,7 @@ static void words_are_taken_and_printed_in_their_normal_form(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
         mcpa_issuer_t issuer, again;
-        char printed[1024];
+        char printed[4096];
 
         if (!parse(&issuer, "https://as.example.com", rows[i].words, false)) {
             fail_msg("%s: %s", rows[i].words, error);

@@ -135,7 +135,8 @@ static inline void mint_hmac(mcpa_out_t *out, mcpa_str_t secret, mcpa_str_t head
     mcpa_b64url_encode(out, header.ptr, header.len);
     mcpa_out_char(out, '.');
     mcpa_b64url_encode(out, payload.ptr, payload.len);
-    assert_non_null(HMAC(EVP_sha256(), secret.ptr, (int)secret.len, (const unsigned char *)out->ptr + start, out->len - start, mac, &len));
+    assert_non_null(
+        HMAC(EVP_sha256(), secret.ptr, (int)secret.len, (const unsigned char *)out->ptr + start, out->len - start, mac, &len));
     mcpa_out_char(out, '.');
     mcpa_b64url_encode(out, mac, len);
 }
@@ -146,15 +147,13 @@ typedef struct claim {
     const char *value;
 } claim_t;
 
-#define NOW_S INT64_C(1800000000)
+#define NOW_S    INT64_C(1800000000)
 #define ISSUER   "https://as.example.com"
 #define RESOURCE "https://mcp.example.com/mcp"
 
 static const claim_t good_claims[] = {
-    { "iss", "\"" ISSUER "\"" }, { "aud", "\"" RESOURCE "\"" },
-    { "sub", "\"alice\"" },      { "client_id", "\"app\"" },
-    { "exp", "1800000300" },     { "iat", "1799999990" },
-    { "jti", "\"t-1\"" },        { "scope", "\"mcp:tools.read\"" },
+    { "iss", "\"" ISSUER "\"" }, { "aud", "\"" RESOURCE "\"" }, { "sub", "\"alice\"" }, { "client_id", "\"app\"" },
+    { "exp", "1800000300" },     { "iat", "1799999990" },       { "jti", "\"t-1\"" },   { "scope", "\"mcp:tools.read\"" },
 };
 
 /* Appends the good claims with the n changes in place; a change whose name is not among them is added. */

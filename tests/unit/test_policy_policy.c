@@ -38,10 +38,13 @@ static void other_rates_are_refused_with_a_sentence(void **state)
         const char *rate;
         const char *burst;
     } rows[] = {
-        { "", NULL },          { "10", NULL },        { "0/s", NULL },           { "-1/s", NULL },       { "1.5/s", NULL },
-        { "10/", NULL },       { "10/sec", NULL },    { "10/S", NULL },          { "1000001/s", NULL },  { "10/s/s", NULL },
-        { " 10/s", NULL },     { "10/s ", NULL },     { "10/s", "0" },           { "10/s", "burst=" },   { "10/s", "" },
-        { "10/s", "burst=x" }, { "10/s", "1000001" }, { "10/s", "burst=burst=1" }, { "10/week", NULL }, { NULL, NULL },
+        { "", NULL },          { "10", NULL },        { "0/s", NULL },
+        { "-1/s", NULL },      { "1.5/s", NULL },     { "10/", NULL },
+        { "10/sec", NULL },    { "10/S", NULL },      { "1000001/s", NULL },
+        { "10/s/s", NULL },    { " 10/s", NULL },     { "10/s ", NULL },
+        { "10/s", "0" },       { "10/s", "burst=" },  { "10/s", "" },
+        { "10/s", "burst=x" }, { "10/s", "1000001" }, { "10/s", "burst=burst=1" },
+        { "10/week", NULL },   { NULL, NULL },
     };
 
     (void)state;
@@ -82,9 +85,11 @@ static void words_of_enums_are_found_again(void **state)
 static void origins_are_what_browsers_send(void **state)
 {
     static const char *const good[] = {
-        "https://good.example",      "http://localhost:3000", "https://xn--bcher-kva.example", "http://127.0.0.1:8080",
-        "https://[2001:db8::1]:444", "http://[::1]",          "vscode-webview://abc123",       "chrome-extension://abcdefghijklmnop",
-        "https://a_b.example",       "https://x:65535",
+        "https://good.example",          "http://localhost:3000",
+        "https://xn--bcher-kva.example", "http://127.0.0.1:8080",
+        "https://[2001:db8::1]:444",     "http://[::1]",
+        "vscode-webview://abc123",       "chrome-extension://abcdefghijklmnop",
+        "https://a_b.example",           "https://x:65535",
     };
     static const char *const bad[] = {
         "",

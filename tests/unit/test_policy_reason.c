@@ -94,12 +94,9 @@ static void outcomes_have_the_journals_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(words_are_unique_and_found_again),
-        cmocka_unit_test(descriptions_can_stand_in_a_quoted_string),
-        cmocka_unit_test(zero_denies_and_so_does_what_is_no_reason),
-        cmocka_unit_test(only_pass_and_preflight_allow),
-        cmocka_unit_test(every_invalid_token_answer_is_the_same),
-        cmocka_unit_test(rows_hold_together),
+        cmocka_unit_test(words_are_unique_and_found_again),          cmocka_unit_test(descriptions_can_stand_in_a_quoted_string),
+        cmocka_unit_test(zero_denies_and_so_does_what_is_no_reason), cmocka_unit_test(only_pass_and_preflight_allow),
+        cmocka_unit_test(every_invalid_token_answer_is_the_same),    cmocka_unit_test(rows_hold_together),
         cmocka_unit_test(outcomes_have_the_journals_words),
     };
 

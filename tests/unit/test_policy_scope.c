@@ -44,23 +44,12 @@ static void a_scope_claim_is_a_space_delimited_string(void **state)
         const char *json;
         const char *scopes; /* NULL: refused */
     } rows[] = {
-        { "\"a b c\"", "a b c" },
-        { "\"  a   b \"", "a b" },
-        { "\"a b a\"", "a b" },
-        { "\"\"", "" },
-        { "\"a\\tb\"", NULL },
-        { "\"a\\nb\"", NULL },
-        { "\"a\\u0001\"", NULL },
-        { "\"a\\u007fb\"", NULL },
-        { "\"a\\\"b\"", NULL },
-        { "\"a\\\\b\"", NULL },
-        { "\"\\u00e4\"", NULL },
-        { "\"a\\u00a0b\"", NULL },
-        { "[\"a\"]", NULL },
-        { "{\"a\":true}", NULL },
-        { "1", NULL },
-        { "true", NULL },
-        { "null", NULL },
+        { "\"a b c\"", "a b c" }, { "\"  a   b \"", "a b" }, { "\"a b a\"", "a b" },
+        { "\"\"", "" },           { "\"a\\tb\"", NULL },     { "\"a\\nb\"", NULL },
+        { "\"a\\u0001\"", NULL }, { "\"a\\u007fb\"", NULL }, { "\"a\\\"b\"", NULL },
+        { "\"a\\\\b\"", NULL },   { "\"\\u00e4\"", NULL },   { "\"a\\u00a0b\"", NULL },
+        { "[\"a\"]", NULL },      { "{\"a\":true}", NULL },  { "1", NULL },
+        { "true", NULL },         { "null", NULL },
     };
 
     (void)state;

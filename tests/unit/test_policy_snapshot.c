@@ -39,8 +39,10 @@ static const mcpa_issuer_t *const issuers[] = { &plain, &odd, &secret, NULL };
 static const mcpa_issuer_t *const one_issuer[] = { &odd, NULL };
 static const char *const audiences[] = { "https://mcp.example.com/mcp", "urn:x", NULL };
 static const char *const origins[] = { "https://good.example", NULL };
-static mcpa_limit_t limits[] = { { .key = MCPA_LIMIT_SUBJECT, .interval_ns = 600000000, .burst = 20, .text = "subject 100/min burst=20" },
-                                 { .key = MCPA_LIMIT_ADDRESS, .interval_ns = 1000000, .burst = 1000, .text = "address 1000/s" } };
+static mcpa_limit_t limits[] = {
+    { .key = MCPA_LIMIT_SUBJECT, .interval_ns = 600000000, .burst = 20, .text = "subject 100/min burst=20" },
+    { .key = MCPA_LIMIT_ADDRESS, .interval_ns = 1000000, .burst = 1000, .text = "address 1000/s" }
+};
 static const mcpa_policy_t mcp = { .mode = MCPA_MODE_ON,
                                    .vhost = "mcp.example.com",
                                    .location = "/mcp",
@@ -62,10 +64,9 @@ static const mcpa_policy_t shadow = { .mode = MCPA_MODE_SHADOW,
                                       .forward_token = true,
                                       .audit = MCPA_AUDIT_OFF };
 static const mcpa_policy_t *const policies[] = { &mcp, &shadow, NULL };
-static mcpa_snapshot_t whole = { .generation = UINT64_C(0x0123456789abcdef),
-                                 .written_us = INT64_C(1800000000123000),
-                                 .issuers = issuers,
-                                 .policies = policies };
+static mcpa_snapshot_t whole = {
+    .generation = UINT64_C(0x0123456789abcdef), .written_us = INT64_C(1800000000123000), .issuers = issuers, .policies = policies
+};
 static char text[65536];
 
 static int set_up(void **state)
@@ -149,7 +150,8 @@ static void no_secret_and_no_path_to_one_is_told(void **state)
 
     (void)state;
     assert_null(strstr(text, "the-secret-path"));
-    assert_non_null(strstr(text, "\"url\":\"https://hmac.example.com\",\"keys\":\"secret\",\"algs\":[\"HS256\",\"HS384\",\"HS512\"]"));
+    assert_non_null(
+        strstr(text, "\"url\":\"https://hmac.example.com\",\"keys\":\"secret\",\"algs\":[\"HS256\",\"HS384\",\"HS512\"]"));
     assert_int_equal(snapshot->issuers[2]->key_source, MCPA_KEYS_SECRET);
     assert_null(snapshot->issuers[2]->jwks);
     mcpa_snapshot_free(&snapshot);
@@ -187,10 +189,11 @@ static void a_rules_id_depends_on_each_part(void **state)
     assert_int_equal(mcpa_limit_id(NULL, NULL, "t"), mcpa_limit_id("", "", "t"));
 }
 
-#define HEAD    "{\"version\":1,\"generation\":\"0000000000000001\",\"written\":\"2026-11-21T09:00:00.123Z\",\"mode\":\"production\""
-#define KEYS    ",\"keys\":\"discover\",\"algs\":[\"RS256\"]"
-#define AS      "{\"url\":\"https://as.example.com\"" KEYS "}"
-#define LOC(more) HEAD ",\"issuers\":[" AS "],\"locations\":[{\"mode\":\"on\",\"audit\":\"on\",\"resource\":\"https://r\"" more "}]}"
+#define HEAD "{\"version\":1,\"generation\":\"0000000000000001\",\"written\":\"2026-11-21T09:00:00.123Z\",\"mode\":\"production\""
+#define KEYS ",\"keys\":\"discover\",\"algs\":[\"RS256\"]"
+#define AS   "{\"url\":\"https://as.example.com\"" KEYS "}"
+#define LOC(more)                                                                                                                \
+    HEAD ",\"issuers\":[" AS "],\"locations\":[{\"mode\":\"on\",\"audit\":\"on\",\"resource\":\"https://r\"" more "}]}"
 
 static void what_the_directives_would_refuse_is_refused(void **state)
 {
@@ -281,8 +284,9 @@ static void many_locations_and_issuers_fit(void **state)
     }
     mcpa_out_z(&out, "],\"locations\":[");
     for (int i = 0; i < 5000; i++) {
-        mcpa_out_printf(&out, "%s{\"mode\":\"on\",\"audit\":\"on\",\"resource\":\"https://r/%d\",\"issuers\":[\"https://as%d.example.com\"]}",
-                        i ? "," : "", i, i % MCPA_ISSUERS_MAX);
+        mcpa_out_printf(
+            &out, "%s{\"mode\":\"on\",\"audit\":\"on\",\"resource\":\"https://r/%d\",\"issuers\":[\"https://as%d.example.com\"]}",
+            i ? "," : "", i, i % MCPA_ISSUERS_MAX);
     }
     mcpa_out_z(&out, "]}");
     snapshot = parse(mcpa_out_get(&out));
@@ -297,12 +301,9 @@ static void many_locations_and_issuers_fit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_printed_parses_to_the_same),
-        cmocka_unit_test(no_secret_and_no_path_to_one_is_told),
-        cmocka_unit_test(the_hash_is_of_the_configuration_alone),
-        cmocka_unit_test(a_rules_id_depends_on_each_part),
-        cmocka_unit_test(what_the_directives_would_refuse_is_refused),
-        cmocka_unit_test(many_locations_and_issuers_fit),
+        cmocka_unit_test(what_is_printed_parses_to_the_same),          cmocka_unit_test(no_secret_and_no_path_to_one_is_told),
+        cmocka_unit_test(the_hash_is_of_the_configuration_alone),      cmocka_unit_test(a_rules_id_depends_on_each_part),
+        cmocka_unit_test(what_the_directives_would_refuse_is_refused), cmocka_unit_test(many_locations_and_issuers_fit),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -206,8 +206,10 @@ static void the_strict_profile_needs_what_rfc_9068_requires(void **state)
 static void strings_we_carry_on_are_printable_and_bounded(void **state)
 {
     static const char *const names[] = { "sub", "client_id", "jti" };
-    static const char *const bad[] = { "\"\"",       "1",           "true",       "null",        "[\"alice\"]", "{}",
-                                       "\"a\\nb\"", "\"a\\u0001\"", "\"a\\tb\"", "\"a\\u007f\"", "\"\\r\\nX: y\"" };
+    static const char *const bad[] = {
+        "\"\"",         "1",         "true",         "null",          "[\"alice\"]", "{}", "\"a\\nb\"",
+        "\"a\\u0001\"", "\"a\\tb\"", "\"a\\u007f\"", "\"\\r\\nX: y\""
+    };
     static char value[MCPA_CLAIM_MAX_BYTES + 8];
 
     (void)state;
@@ -280,7 +282,8 @@ static void only_access_tokens_have_an_accepted_type(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         mcpa_str_t typ = mcpa_str(rows[i].typ);
 
-        assert_reason(rows[i].strict ? MCPA_REASON_PASS : MCPA_REASON_TYPE_WRONG, mcpa_token_check_type(&strict, typ), rows[i].typ);
+        assert_reason(rows[i].strict ? MCPA_REASON_PASS : MCPA_REASON_TYPE_WRONG, mcpa_token_check_type(&strict, typ),
+                      rows[i].typ);
         assert_reason(rows[i].any ? MCPA_REASON_PASS : MCPA_REASON_TYPE_WRONG, mcpa_token_check_type(&lax, typ), rows[i].typ);
     }
 }
@@ -358,7 +361,8 @@ static void a_cognito_access_token_is_known_by_client_and_use(void **state)
     check_at(&cognito, access, 2, NOW_S);
     assert_reason(MCPA_REASON_PASS, mcpa_token_check_claims(&found, claims, &cognito, clients, NOW_S), "access token");
     assert_true(mcpa_str_eqz(found.audience, "app"));
-    assert_reason(MCPA_REASON_AUDIENCE_WRONG, mcpa_token_check_claims(&found, claims, &cognito, audiences, NOW_S), "another client");
+    assert_reason(MCPA_REASON_AUDIENCE_WRONG, mcpa_token_check_claims(&found, claims, &cognito, audiences, NOW_S),
+                  "another client");
     check_at(&cognito, id, 2, NOW_S);
     assert_reason(MCPA_REASON_TYPE_WRONG, mcpa_token_check_claims(&found, claims, &cognito, clients, NOW_S), "ID token");
     check_at(&cognito, unmarked, 1, NOW_S);
@@ -387,14 +391,36 @@ static void claims_match_as_require_mcp_claim_asks(void **state)
         const char *value;
         bool matches;
     } rows[] = {
-        { "s", "=", "a b", true },       { "s", "=", "a", false },      { "s", "has", "a", true },      { "s", "has", "b", true },
-        { "s", "has", "a b", false },    { "n", "=", "7", true },       { "r", "=", "7", true },        { "f", "=", "1.5", false },
-        { "t", "=", "true", true },      { "t", "=", "false", false },  { "z", "=", "null", false },    { "z", "exists", "", false },
-        { "n", "exists", "", true },     { "x", "exists", "", false },  { "l", "has", "x", true },      { "l", "has", "2", true },
-        { "l", "has", "true", true },    { "l", "has", "y", false },    { "l", "=", "x", false },       { "/o/p", "has", "q", true },
-        { "/o/p/0", "=", "q", true },    { "/o/~1", "=", "slash", true }, { "o", "exists", "", true },  { "o", "has", "p", false },
-        { "https://ns/role", "=", "admin", true }, { "e", "=", "", true }, { "e", "has", "", false },   { "s", "~", "a b", false },
-        { "", "exists", "", false },     { "/", "exists", "", false },
+        { "s", "=", "a b", true },
+        { "s", "=", "a", false },
+        { "s", "has", "a", true },
+        { "s", "has", "b", true },
+        { "s", "has", "a b", false },
+        { "n", "=", "7", true },
+        { "r", "=", "7", true },
+        { "f", "=", "1.5", false },
+        { "t", "=", "true", true },
+        { "t", "=", "false", false },
+        { "z", "=", "null", false },
+        { "z", "exists", "", false },
+        { "n", "exists", "", true },
+        { "x", "exists", "", false },
+        { "l", "has", "x", true },
+        { "l", "has", "2", true },
+        { "l", "has", "true", true },
+        { "l", "has", "y", false },
+        { "l", "=", "x", false },
+        { "/o/p", "has", "q", true },
+        { "/o/p/0", "=", "q", true },
+        { "/o/~1", "=", "slash", true },
+        { "o", "exists", "", true },
+        { "o", "has", "p", false },
+        { "https://ns/role", "=", "admin", true },
+        { "e", "=", "", true },
+        { "e", "has", "", false },
+        { "s", "~", "a b", false },
+        { "", "exists", "", false },
+        { "/", "exists", "", false },
     };
     mcpa_json_t *tree = NULL;
     static char long_name[MCPA_CLAIM_NAME_MAX_BYTES + 2];
@@ -402,7 +428,8 @@ static void claims_match_as_require_mcp_claim_asks(void **state)
     (void)state;
     assert_int_equal(mcpa_json_parse(&tree, mcpa_str(json), 8, 100), MCPA_OK);
     for (size_t i = 0; i < COUNT(rows); i++) {
-        if (mcpa_token_claim_matches(tree, mcpa_str(rows[i].path), mcpa_str(rows[i].op), mcpa_str(rows[i].value)) != rows[i].matches) {
+        if (mcpa_token_claim_matches(tree, mcpa_str(rows[i].path), mcpa_str(rows[i].op), mcpa_str(rows[i].value)) !=
+            rows[i].matches) {
             fail_msg("%s %s %s", rows[i].path, rows[i].op, rows[i].value);
         }
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A whole world for mcpa_decide: two issuers with keys of several kinds, one with a secret, a policy, and an environment that counts what
- * it is asked for. */
+/* A whole world for mcpa_decide: two issuers with keys of several kinds, one with a secret, a policy, and an environment that
+ * counts what it is asked for. */
 #ifndef TEST_POLICY_WORLD_H
 #define TEST_POLICY_WORLD_H
 
@@ -95,7 +95,8 @@ static inline void world_reset(world_t *w)
     w->issuers[0] = &w->issuer;
     w->issuers[1] = &w->other;
     w->issuers[2] = &w->hmac;
-    w->policy = (mcpa_policy_t){ .mode = MCPA_MODE_ON, .location = "/mcp", .resource = RESOURCE, .issuers = w->issuers, .generation = 7 };
+    w->policy =
+        (mcpa_policy_t){ .mode = MCPA_MODE_ON, .location = "/mcp", .resource = RESOURCE, .issuers = w->issuers, .generation = 7 };
     w->policy.scopes = "mcp:tools.read";
     w->policy.scope_model = w->model;
     w->request = (mcpa_request_t){ .method = MCPA_STR("POST"), .address = { [10] = 0xff, [11] = 0xff, 192, 0, 2, 1 } };
