@@ -35,7 +35,7 @@ typedef struct mcpa_env {
     /* Called once when kid is unknown in 'had': waits, bounded, until the daemon answered. Returns a newer set with its own reference, or
      * NULL. NULL function: never waits. */
     mcpa_jwks_t *(*await_key)(void *ctx, const mcpa_issuer_t *issuer, mcpa_str_t kid, const mcpa_jwks_t *had);
-    uint64_t (*keys_generation)(void *ctx); /* changes with every change of any key set; for the token cache; may be NULL */
+    uint64_t (*keys_generation)(void *ctx); /* changes with every change of any key set; NULL: the token cache is not used */
     /* Told after each stage, for explain; may be NULL. */
     void (*trace)(void *ctx, const char *stage, mcpa_reason_t reason, const struct mcpa_decision *decision);
     mcpa_ratetable_t *address_limits;
@@ -56,18 +56,28 @@ typedef struct mcpa_decision {
     const mcpa_issuer_t *issuer;    /* NULL until the token named one of ours */
     mcpa_principal_t principal;     /* valid once 'authenticated' */
     bool authenticated;             /* signature and claims are good, whatever came after */
-    bool origin_allowed;            /* Origin was present and is on the list: the answer carries CORS */
+    bool origin_allowed;            /* Origin was present and is on the list: the answer carries CORS, refusals too */
     uint32_t retry_after_s;         /* with a limit's reason: when to come back, >= 1 */
     const mcpa_limit_t *limit;      /* the rule that was exceeded */
     mcpa_cache_use_t cache_use;
     uint32_t verify_us;             /* time spent in verification; 0 when none was done */
-    mcpa_json_t *claims;            /* owned; NULL on a cache hit until mcpa_decision_claims is called */
+    mcpa_json_t *claims;            /* owned; from the moment the signature is good; NULL on a cache hit until mcpa_decision_claims is called */
     char cached_text[MCPA_TOKENCACHE_TEXT_BYTES]; /* the principal's strings after a cache hit */
 } mcpa_decision_t;
 
-/* Decides; decision must be zeroed. Returns decision->reason. To be cleared in any case. */
+/* Decides; decision must be zeroed. Returns decision->reason. To be cleared in any case.
+ *
+ * Order: the table in decision.c; the first stage that does not pass is final. Limits are charged where they stand: all address rules before the
+ * credential is looked at, then subject rules, then client rules, each kind in the order of the configuration; a rule that is exceeded
+ * ends it, the ones before it stay charged. A subject rule counts the client of a token without subject, and the other way round; the two
+ * never share a bucket. IPv6 addresses count by /64. Tool rules are not charged here.
+ * Keys: a kid that no key of the issuer has may be waited for once (await_key), only for fetched key sets (DISCOVER, URL), after issuer and
+ * algorithm were found good and only while exp, as claimed, is not over. A kid that is known but does not fit the algorithm is ALG_DENIED, and
+ * so is a token whose header demands an extension (crit, b64, zip, nested). A bad signature never asks for keys.
+ * Cache: used only with keys_generation, because a change of keys must forget what they verified. */
 mcpa_reason_t mcpa_decide(mcpa_decision_t *decision, const mcpa_request_t *request, const mcpa_policy_t *policy, const mcpa_env_t *env);
-/* The claims of the authenticated token, parsed from its own bytes when a cache hit skipped that; NULL when not authenticated. Borrowed. */
+/* The claims of the authenticated token, parsed from its own bytes when a cache hit skipped that (the request's memory must still
+ * be there); NULL when not authenticated. Borrowed. */
 const mcpa_json_t *mcpa_decision_claims(mcpa_decision_t *decision);
 void mcpa_decision_clear(mcpa_decision_t *decision);
 

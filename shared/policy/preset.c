@@ -25,9 +25,9 @@ static const preset_t presets[] = {
      * identifier (an array with /userinfo when openid was asked for), scope, azp; in the RFC 9068 profile typ at+jwt, client_id,
      * jti. */
     { "auth0", RSA_SHA256 | MCPA_ALG_BIT(MCPA_ALG_PS256), "scope", "azp", "aud", NULL, NULL, NULL, NULL },
-    /* developer.okta.com/docs/api/openapi/okta-oauth/guides/overview ("Access token payload"): custom authorization servers,
-     * iss "https://ORG/oauth2/ID", aud "api://default" or what was set, scp an array, cid the client. Tokens of the org's own
-     * server are for Okta's API only: their signature must not be checked by others. */
+    /* developer.okta.com, API reference "OpenID Connect & OAuth 2.0", "Access token payload": custom authorization servers, iss
+     * "https://ORG/oauth2/ID", aud "api://default" or what was set, scp an array, cid the client. Tokens of the org's own server
+     * are for Okta's API only and not to be checked by others. */
     { "okta", RSA_SHA256, "scp", "cid", "aud", NULL, require_cid, NULL, NULL },
     /* keycloak.org/docs/latest/server_admin ("Client scopes", "Audience support"): iss "https://HOST/realms/REALM", typ JWT
      * (at+jwt by a switch of the client), scope, azp; aud only with an audience mapper. Roles: add
@@ -35,8 +35,8 @@ static const preset_t presets[] = {
      * is refused here: it is what tells ID tokens. */
     { "keycloak", MCPA_ALGS_ASYMMETRIC, "scope", "azp", "aud", NULL, require_azp, NULL, NULL },
     /* learn.microsoft.com/entra/identity-platform/access-token-claims-reference: v2.0 tokens, iss ".../TENANT/v2.0", typ always
-     * JWT, aud the API's client id (a GUID), scp a string (users), roles an array (applications), azp. For v1.0 tokens (iss
-     * "https://sts.windows.net/ TENANT/", aud "api://...") add client-claim=appid require=appid. */
+     * JWT, aud the API's client id (a GUID), scp a string (users), roles an array (applications), azp. For v1.0 tokens
+     * (iss "https://sts.windows.net/TENANT/", aud "api://...") add client-claim=appid require=appid. */
     { "entra", RSA_SHA256, "scp", "azp", "aud", "roles", require_azp, NULL, NULL },
     /* docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html: no typ, no aud:
      * client_id names the app client, so MCPAuthAudience lists client ids; token_use "access" tells it from the ID token; scope
