@@ -7,8 +7,8 @@
 #include "policy/preset.h"
 #include "policy/token.h"
 
-#define SKEW_DEFAULT_S       60
-#define REQUIRED_MAX         32
+#define SKEW_DEFAULT_S 60
+#define REQUIRED_MAX   32
 
 typedef struct parser {
     mcpa_issuer_t *issuer;
