@@ -10,6 +10,7 @@ import time
 
 from harness import paths
 from harness.admind import PEER
+from harness.process import thread_as
 
 HELLO, RECORDS, GAUGES, KID, BYE, RESUME, ACK, KEYS, KID_DONE = 1, 2, 3, 4, 5, 16, 17, 18, 19
 ACTIVE, SPOOL_BYTES, LIMIT_ENTRIES, LIMIT_CAPACITY, LOST = 1, 2, 3, 4, 5
@@ -87,17 +88,8 @@ class Child:
         self.buffer = b""
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(10 * paths.PATIENCE)
-        entry = pwd.getpwnam(user)
-        groups = os.getgroups()
-        os.setgroups([entry.pw_gid])
-        os.setegid(entry.pw_gid)
-        os.seteuid(entry.pw_uid)
-        try:
+        with thread_as(user):
             self.socket.connect(str(path))
-        finally:
-            os.seteuid(0)
-            os.setegid(0)
-            os.setgroups(groups)
 
     def send(self, data):
         self.socket.sendall(data)

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The harness itself, without the module and the daemon: a test of mcpauth is worth what its parts are."""
 import json
+import os
 import socket
+import struct
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import jwt
 import pytest
@@ -12,6 +15,7 @@ from harness import HmacKey, Httpd, HttpdFailed, Issuer, Key, Load, Upstream, ca
 from harness.admind import parse_metrics
 from harness.canary import Canaries
 from harness.issuer import b64url_decode
+from harness.process import thread_as
 
 
 @pytest.fixture
@@ -240,3 +244,18 @@ def test_load_keeps_its_rate_over_a_graceful_restart(world):
         took = time.monotonic() - moment
     assert set(load.statuses) == {200}, (load.statuses, load.failures)
     assert took < 5 and load.quantile(0.5) < 0.1
+
+
+def test_one_thread_alone_is_somebody_else(world):
+    path = world.scratch / "s"
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client, ThreadPoolExecutor(1) as other:
+        assert other.submit(os.geteuid).result() == 0  # started before, as a real one would be
+        server.bind(str(path))
+        path.chmod(0o777)
+        server.listen()
+        with thread_as("www-data"):
+            client.connect(str(path))
+            assert os.geteuid() == 33 and other.submit(os.geteuid).result() == 0
+        assert os.geteuid() == 0
+        _, uid, gid = struct.unpack("3i", server.accept()[0].getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        assert (uid, gid) == (33, 33)
