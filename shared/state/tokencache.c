@@ -171,8 +171,9 @@ bool mcpa_tokencache_get(mcpa_tokencache_t *cache, const mcpa_token_cache_key_t 
     return false;
 }
 
-/* How gladly an entry is given up for this key at now_s: the lowest goes. Races only make the choice worse. */
-static int64_t value_of(const entry_t *entry, uint64_t version, const key_words_t *key, int64_t now_s)
+/* How dear an entry is when this key needs one: the lowest goes, among strangers what expired longest ago or expires next. Races
+ * only make the choice worse. */
+static int64_t value_of(const entry_t *entry, uint64_t version, const key_words_t *key)
 {
     int64_t expires;
 
@@ -190,7 +191,7 @@ static int64_t value_of(const entry_t *entry, uint64_t version, const key_words_
         }
     }
     expires = (int64_t)atomic_load_explicit(&entry->facts[WORD_EXPIRES], memory_order_relaxed);
-    return expires <= now_s ? INT64_MIN + 3 : expires < INT64_MIN + 4 ? INT64_MIN + 4 : expires;
+    return expires > INT64_MIN + 3 ? expires : INT64_MIN + 3;
 }
 
 static void write_entry(entry_t *entry, const key_words_t *key, const mcpa_token_facts_t *facts, size_t used)
@@ -216,6 +217,9 @@ void mcpa_tokencache_put(mcpa_tokencache_t *cache, const mcpa_token_cache_key_t 
     uint64_t victim_version = 0;
     int64_t least = INT64_MAX;
 
+    if (used == 0 || facts->expires_s <= now_s) {
+        return;
+    }
     for (unsigned i = 0; i < WAYS; i++) {
         uint64_t version = atomic_load_explicit(&set[i].version, memory_order_acquire);
         bool busy = (version & 1) != 0;
@@ -224,16 +228,15 @@ void mcpa_tokencache_put(mcpa_tokencache_t *cache, const mcpa_token_cache_key_t 
         if (busy && has_key(&set[i], &words)) {
             return; /* somebody stores the same token right now */
         }
-        value = value_of(&set[i], version, &words, now_s);
+        value = value_of(&set[i], version, &words);
         if (!busy && (victim == NULL || value < least)) {
             victim = &set[i];
             victim_version = version;
             least = value;
         }
     }
-    if (used == 0 || victim == NULL ||
-        !atomic_compare_exchange_strong_explicit(&victim->version, &victim_version, victim_version + 1, memory_order_acquire,
-                                                 memory_order_relaxed)) {
+    if (victim == NULL || !atomic_compare_exchange_strong_explicit(&victim->version, &victim_version, victim_version + 1,
+                                                                   memory_order_acquire, memory_order_relaxed)) {
         return;
     }
     write_entry(victim, &words, facts, used);

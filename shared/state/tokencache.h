@@ -31,6 +31,7 @@ size_t mcpa_tokencache_bytes(size_t entries);
 mcpa_tokencache_t *mcpa_tokencache_init(void *memory, size_t entries);  /* zeroed memory, 64-byte aligned */
 mcpa_tokencache_t *mcpa_tokencache_attach(void *memory, size_t bytes);  /* NULL when it is not such a table */
 bool mcpa_tokencache_get(mcpa_tokencache_t *cache, const mcpa_token_cache_key_t *key, mcpa_token_facts_t *facts);
-/* Drops the fact rather than wait when another writer holds the entry. Evicts an expired entry first, else the one expiring next. */
+/* Drops the fact rather than wait when another writer holds the entry, and when it has expired. Evicts the same token's entry of another key
+ * generation first, then what expired, else what expires next. */
 void mcpa_tokencache_put(mcpa_tokencache_t *cache, const mcpa_token_cache_key_t *key, const mcpa_token_facts_t *facts, int64_t now_s);
 #endif

@@ -208,8 +208,27 @@ static void who_moves_from_the_sketch_into_the_table_brings_his_debt(void **stat
     assert_in_range(take_many(f.table, 'h', 1, now, 10 * SECOND, 20, 50), 1, 6);
     mcpa_ratetable_stats(f.table, now, &live, &capacity, &overflow);
     assert_int_equal(live, 1);
-    /* What others left in the cells binds nobody for longer than his own rule could. */
-    assert_true(take(f.table, 'x', 1, now + 201 * SECOND, 10 * SECOND, 20));
+    free_table(&f);
+}
+
+static void a_longer_rules_traces_bind_nobody_beyond_his_own_rule(void **state)
+{
+    fixture_t f = new_table(64);
+    uint64_t now = SECOND;
+
+    (void)state;
+    /* One request fills each way for 100 seconds; what overflows stands at 1000 in the cells. */
+    for (unsigned who = 0; who < 500; who++) {
+        (void)take(f.table, 'f', who, now, 100 * SECOND, 10);
+    }
+    for (unsigned who = 1000; who < 3000; who++) {
+        (void)take_many(f.table, 'f', who, now, 100 * SECOND, 10, 10);
+    }
+    now += 101 * SECOND;
+    for (unsigned who = 0; who < 20; who++) {
+        (void)take(f.table, 'x', who, now, SECOND, 2);
+        assert_true(take(f.table, 'x', who, now + 2 * SECOND, SECOND, 2));
+    }
     free_table(&f);
 }
 
@@ -284,6 +303,7 @@ int main(void)
         cmocka_unit_test(a_live_bucket_is_never_evicted),
         cmocka_unit_test(the_sketch_remembers_who_found_no_way),
         cmocka_unit_test(who_moves_from_the_sketch_into_the_table_brings_his_debt),
+        cmocka_unit_test(a_longer_rules_traces_bind_nobody_beyond_his_own_rule),
         cmocka_unit_test(a_flood_neither_frees_heavy_users_nor_locks_out_honest_ones),
         cmocka_unit_test(heavy_users_who_come_with_the_flood_get_no_more_than_allowed),
     };

@@ -175,6 +175,83 @@ static void the_expired_goes_first_then_what_expires_next(void **state)
     free_cache(&f);
 }
 
+static void what_has_expired_is_not_cached(void **state)
+{
+    fixture_t f = new_cache(16);
+    mcpa_token_cache_key_t key = key_of(1, 1, 1);
+    mcpa_token_facts_t facts = facts_of(1, 1);
+
+    (void)state;
+    mcpa_tokencache_put(f.cache, &key, &facts, facts.expires_s);
+    assert_false(mcpa_tokencache_get(f.cache, &key, &facts));
+    mcpa_tokencache_put(f.cache, &key, &facts, facts.expires_s - 1);
+    assert_true(mcpa_tokencache_get(f.cache, &key, &facts));
+    free_cache(&f);
+}
+
+/* The version of the one entry of a key: the word before the first of the key. */
+static uint64_t *find_version(const fixture_t *f, const mcpa_token_cache_key_t *key)
+{
+    uint64_t *words = f->memory;
+
+    for (size_t i = 8; i < f->bytes / 8; i++) {
+        if (memcmp(&words[i], key->token_hash, 32) == 0) {
+            return &words[i - 1];
+        }
+    }
+    fail_msg("no entry");
+    return NULL;
+}
+
+static void an_entry_being_written_is_a_miss_and_is_left_to_its_writer(void **state)
+{
+    fixture_t f = new_cache(16);
+    mcpa_token_cache_key_t key = key_of(1, 1, 1);
+    mcpa_token_facts_t facts = facts_of(1, 1);
+    uint64_t *version;
+
+    (void)state;
+    mcpa_tokencache_put(f.cache, &key, &facts, 100);
+    version = find_version(&f, &key);
+    assert_true(*version == 2);
+    *version = 3; /* as the writer has it, or left it when it was killed */
+    assert_false(mcpa_tokencache_get(f.cache, &key, &facts));
+    mcpa_tokencache_put(f.cache, &key, &facts, 100);
+    assert_true(*version == 3);
+    assert_false(mcpa_tokencache_get(f.cache, &key, &facts));
+    *version = 4;
+    assert_true(mcpa_tokencache_get(f.cache, &key, &facts));
+    free_cache(&f);
+}
+
+static void an_entry_being_written_is_nobodys_victim(void **state)
+{
+    fixture_t f = new_cache(16);
+    mcpa_token_facts_t facts = facts_of(1, 1);
+    mcpa_token_cache_key_t fifth = neighbour(5);
+    uint64_t *versions[4];
+
+    (void)state;
+    for (uint64_t i = 0; i < 4; i++) {
+        mcpa_token_cache_key_t key = neighbour(i);
+
+        mcpa_tokencache_put(f.cache, &key, &facts, 100);
+        versions[i] = find_version(&f, &key);
+    }
+    for (uint64_t i = 0; i < 4; i++) {
+        *versions[i] = 3;
+    }
+    mcpa_tokencache_put(f.cache, &fifth, &facts, 100);
+    for (uint64_t i = 0; i < 4; i++) {
+        assert_true(*versions[i] == 3);
+    }
+    *versions[2] = 4;
+    mcpa_tokencache_put(f.cache, &fifth, &facts, 100);
+    assert_true(*versions[2] == 6);
+    assert_true(mcpa_tokencache_get(f.cache, &fifth, &facts));
+    free_cache(&f);
+}
+
 static void strings_over_the_limit_are_not_cached(void **state)
 {
     fixture_t f = new_cache(16);
@@ -286,7 +363,7 @@ static void no_reader_ever_sees_a_mixture_of_two_entries(void **state)
     scene_t *scene = new_scene();
 
     (void)state;
-    scene->rounds = 10000;
+    scene->rounds = 40000;
     run_crowd(4, 2, put_and_get, scene);
     assert_true(atomic_load(&scene->hits) > 100);
     assert_int_equal(atomic_load(&scene->mixtures), 0);
@@ -324,6 +401,9 @@ int main(void)
         cmocka_unit_test(every_bit_of_the_key_counts),
         cmocka_unit_test(a_new_key_generation_replaces_the_old_entry),
         cmocka_unit_test(the_expired_goes_first_then_what_expires_next),
+        cmocka_unit_test(what_has_expired_is_not_cached),
+        cmocka_unit_test(an_entry_being_written_is_a_miss_and_is_left_to_its_writer),
+        cmocka_unit_test(an_entry_being_written_is_nobodys_victim),
         cmocka_unit_test(strings_over_the_limit_are_not_cached),
         cmocka_unit_test(attach_takes_only_a_cache_of_this_layout_and_size),
         cmocka_unit_test(a_reader_of_trampled_memory_stays_within_its_bounds),
