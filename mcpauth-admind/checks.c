@@ -203,6 +203,7 @@ bool admind_config_address(const char *listen, struct sockaddr_storage *address,
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)address;
     const char *colon = strrchr(listen, ':');
     char host[64];
+    bool bracketed;
     size_t host_len;
     uint64_t port;
 
@@ -215,21 +216,18 @@ bool admind_config_address(const char *listen, struct sockaddr_storage *address,
     if (colon == NULL || !mcpa_text_u64(mcpa_str(colon + 1), &port) || port == 0 || port > 65535) {
         return false;
     }
-    host_len = (size_t)(colon - listen);
-    if (host_len > 2 && listen[0] == '[' && colon[-1] == ']') {
-        listen++;
-        host_len -= 2;
-    }
+    bracketed = listen[0] == '[' && colon > listen + 1 && colon[-1] == ']';
+    host_len = (size_t)(colon - listen) - (bracketed ? 2 : 0);
     if (host_len == 0 || host_len >= sizeof(host)) {
         return false;
     }
-    memcpy(host, listen, host_len);
+    memcpy(host, listen + (bracketed ? 1 : 0), host_len);
     host[host_len] = '\0';
-    if (inet_pton(AF_INET, host, &in->sin_addr) == 1) {
+    if (!bracketed) {
         in->sin_family = AF_INET;
         in->sin_port = htons((uint16_t)port);
         *len = sizeof(*in);
-        return ntohl(in->sin_addr.s_addr) >> 24 == 127;
+        return inet_pton(AF_INET, host, &in->sin_addr) == 1 && ntohl(in->sin_addr.s_addr) >> 24 == 127;
     }
     in6->sin6_family = AF_INET6;
     in6->sin6_port = htons((uint16_t)port);

@@ -65,6 +65,8 @@ typedef struct admind_config {
 
 /* Reads the file and checks what can be seen in it. NULL on error, with "file:line: what is wrong; what to write instead" on 'error' (cap bytes). To be freed. */
 admind_config_t *admind_config_read(const char *path, char *error, size_t cap);
+/* The same from a text of len bytes, NUL-terminated beyond; it is cut into words. path is for messages. */
+admind_config_t *admind_config_parse(const char *path, char *text, size_t len, char *error, size_t cap);
 /* What is checked beyond the file itself: directories exist, are owned and closed as they must be, user exists, secrets readable and tight. */
 bool admind_config_check(admind_config_t *config, char *error, size_t cap);
 void admind_config_free(admind_config_t **config);

@@ -181,30 +181,34 @@ static bool set_defaults(admind_config_t *config)
     return admind_config_alert_defaults(config);
 }
 
-admind_config_t *admind_config_read(const char *path, char *error, size_t cap)
+admind_config_t *admind_config_parse(const char *path, char *text, size_t len, char *error, size_t cap)
 {
     admind_config_t *config = calloc(1, sizeof(*config));
-    mcpa_str_t text = MCPA_STR_NONE;
-    mcpa_status_t status;
-    bool ok;
 
     if (config == NULL || (config->path = strdup(path)) == NULL || !set_defaults(config)) {
         snprintf(error, cap, "%s: no memory", path);
         admind_config_free(&config);
         return NULL;
     }
-    status = admind_file_read(&text, path, FILE_MAX_BYTES);
+    if (!read_lines(config, text, len, error, cap)) {
+        admind_config_free(&config);
+    }
+    return config;
+}
+
+admind_config_t *admind_config_read(const char *path, char *error, size_t cap)
+{
+    mcpa_str_t text = MCPA_STR_NONE;
+    mcpa_status_t status = admind_file_read(&text, path, FILE_MAX_BYTES);
+    admind_config_t *config;
+
     if (status != MCPA_OK) {
         snprintf(error, cap, "%s: cannot be read: %s; give a readable file with -c", path,
                  status == MCPA_ETOOBIG ? "longer than 64 KiB" : strerror(status == MCPA_ENOTFOUND ? ENOENT : errno));
-        admind_config_free(&config);
         return NULL;
     }
-    ok = read_lines(config, (char *)text.ptr, text.len, error, cap);
+    config = admind_config_parse(path, (char *)text.ptr, text.len, error, cap);
     free((char *)text.ptr);
-    if (!ok) {
-        admind_config_free(&config);
-    }
     return config;
 }
 
