@@ -12,7 +12,8 @@
 #define FILTER_DENIAL "MCPAUTH_DENIAL"
 #define EXPOSED       "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After, RateLimit, RateLimit-Policy"
 
-/* The upstream's own are taken out: who is let in is written in one place, and a header twice is refused by browsers. */
+/* Those of the upstream and of mod_headers are taken out: who is let in is written in one place, and browsers refuse a header
+ * that comes twice. */
 static const char *const cors[] = {
     "Access-Control-Allow-Origin",  "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers",
     "Access-Control-Allow-Methods", "Access-Control-Allow-Headers",     "Access-Control-Max-Age",
@@ -71,6 +72,7 @@ static apr_status_t filter_answer(ap_filter_t *f, apr_bucket_brigade *bb)
 
     for (size_t i = 0; i < sizeof(cors) / sizeof(cors[0]); i++) {
         apr_table_unset(r->headers_out, cors[i]);
+        apr_table_unset(r->err_headers_out, cors[i]);
     }
     complete(r, r->headers_out, verdict);
     ap_remove_output_filter(f);
@@ -109,7 +111,8 @@ static apr_status_t filter_denial(ap_filter_t *f, apr_bucket_brigade *bb)
     return ap_pass_brigade(f->next, bb);
 }
 
-/* It was let in by us and refused by a Require mcp-scope or mcp-claim, and the refusal stands: the client is told as by MCPAuthScope. */
+/* It was let in by us and refused by a Require mcp-scope or mcp-claim, and the refusal stands: the client is told as by
+ * MCPAuthScope. */
 static void take_over(request_rec *r, mod_mcp_verdict_t *verdict)
 {
     mcpa_policy_t policy = verdict->policy;

@@ -22,7 +22,8 @@ typedef struct buffers {
     char scopes[MCPA_SCOPE_TEXT_MAX_BYTES + 1];
 } buffers_t;
 
-static apr_status_t filter_count(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode, apr_read_type_e block, apr_off_t readbytes)
+static apr_status_t filter_count(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode, apr_read_type_e block,
+                                 apr_off_t readbytes)
 {
     apr_status_t rv = ap_get_brigade(f->next, bb, mode, block, readbytes);
     apr_off_t length = 0;
@@ -42,7 +43,8 @@ void mod_mcp_audit_insert_filter(request_rec *r)
 {
     mod_mcp_context_t *context = mod_mcp_context_find(r);
 
-    /* Where the length is told nothing is put in between: mod_proxy sends a body on with its length only when nobody else reads it. */
+    /* Where the length is told nothing is put in between: mod_proxy sends a body on with its length only when nobody else reads
+     * it. */
     if (!context || r != context->root || context->body || !apr_table_get(r->headers_in, "Transfer-Encoding")) {
         return;
     }
@@ -50,7 +52,8 @@ void mod_mcp_audit_insert_filter(request_rec *r)
     ap_add_input_filter(FILTER_COUNT, context->body, r, r->connection);
 }
 
-/* The verdict that speaks for the whole: the first refusal of the request itself, else of an included part, else what let it in. */
+/* The verdict that speaks for the whole: the first refusal of the request itself, else of an included part, else what let it in.
+ */
 static const mod_mcp_verdict_t *deciding(const mod_mcp_context_t *context)
 {
     const mod_mcp_verdict_t *best = NULL;

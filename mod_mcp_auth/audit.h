@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One record for one client request that met a guarded section, committed to the spool when httpd logs the request: whatever happened before,
- * allowed, denied, broken off. Bytes are those of the bodies. */
+/* One record for one client request that met a guarded section, committed to the spool when httpd logs the request: whatever
+ * happened before, allowed, denied, broken off. Bytes are those of the bodies. */
 #ifndef MOD_MCP_AUDIT_H
 #define MOD_MCP_AUDIT_H
 

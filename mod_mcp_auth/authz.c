@@ -27,8 +27,10 @@ static const char *parse_scopes(cmd_parms *cmd, const char *line, const void **p
     mod_mcp_note_require(cmd);
     while (*(word = ap_getword_conf(cmd->pool, &line))) {
         if (!mcpa_text_is_scope_token(mcpa_str(word))) {
-            return apr_psprintf(cmd->pool, "Require mcp-scope: \"%s\" is no scope; write words as in the tokens, with blanks between them "
-                                "and no commas", word);
+            return apr_psprintf(cmd->pool,
+                                "Require mcp-scope: \"%s\" is no scope; write words as in the tokens, with blanks between them "
+                                "and no commas",
+                                word);
         }
         scopes = *scopes ? apr_pstrcat(cmd->pool, scopes, " ", word, NULL) : word;
     }
@@ -67,7 +69,8 @@ static const char *parse_claim(cmd_parms *cmd, const char *line, const void **pa
     rule->value = mcpa_str(ap_getword_conf(cmd->pool, &line));
     needs_value = mcpa_str_eqz(rule->op, "=") || mcpa_str_eqz(rule->op, "has");
     if (!rule->path.len || (!needs_value && !mcpa_str_eqz(rule->op, "exists"))) {
-        return "Require mcp-claim: not understood; write CLAIM = VALUE, CLAIM has VALUE or CLAIM exists, where CLAIM is a name or a JSON "
+        return "Require mcp-claim: not understood; write CLAIM = VALUE, CLAIM has VALUE or CLAIM exists, where CLAIM is a name "
+               "or a JSON "
                "pointer such as /realm_access/roles";
     }
     if ((rule->value.len > 0) != needs_value || *line) {
@@ -98,6 +101,8 @@ static const authz_provider claim_provider = { check_claim, parse_claim };
 
 void mod_mcp_authz_register(apr_pool_t *pool)
 {
-    ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "mcp-scope", AUTHZ_PROVIDER_VERSION, &scope_provider, AP_AUTH_INTERNAL_PER_CONF);
-    ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "mcp-claim", AUTHZ_PROVIDER_VERSION, &claim_provider, AP_AUTH_INTERNAL_PER_CONF);
+    ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "mcp-scope", AUTHZ_PROVIDER_VERSION, &scope_provider,
+                              AP_AUTH_INTERNAL_PER_CONF);
+    ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "mcp-claim", AUTHZ_PROVIDER_VERSION, &claim_provider,
+                              AP_AUTH_INTERNAL_PER_CONF);
 }

@@ -8,9 +8,10 @@
 #include "directives.h"
 #include "fixedkeys.h"
 #include "inherit.h"
+#include "neighbours.h"
 #include "places.h"
 #include "policy/metadata.h"
-#include "wellknown.h"
+#include "prepare.h"
 
 APLOG_USE_MODULE(mcp_auth);
 
@@ -30,8 +31,8 @@ void mod_mcp_problem(mod_mcp_checks_t *checks, const char *id, const char *file,
     }
 }
 
-void mod_mcp_section_problem(mod_mcp_checks_t *checks, const char *id, const mod_mcp_section_t *section, const ap_directive_t *where,
-                             const char *format, ...)
+void mod_mcp_section_problem(mod_mcp_checks_t *checks, const char *id, const mod_mcp_section_t *section,
+                             const ap_directive_t *where, const char *format, ...)
 {
     const mod_mcp_server_t *server = mod_mcp_server_of(section->server);
     va_list args;
@@ -40,8 +41,8 @@ void mod_mcp_section_problem(mod_mcp_checks_t *checks, const char *id, const mod
     va_start(args, format);
     text = apr_pvsprintf(checks->pool, format, args);
     va_end(args);
-    mod_mcp_problem(checks, id, where ? where->filename : section->file, where ? where->line_num : section->line, "vhost %s: %s %s>: %s",
-                    server->vhost, section->kind, section->path, text);
+    mod_mcp_problem(checks, id, where ? where->filename : section->file, where ? where->line_num : section->line,
+                    "vhost %s: %s %s>: %s", server->vhost, section->kind, section->path, text);
 }
 
 void mod_mcp_warning(const mod_mcp_checks_t *checks, const char *id, const char *format, ...)
@@ -58,43 +59,8 @@ void mod_mcp_warning(const mod_mcp_checks_t *checks, const char *id, const char 
     ap_log_error(APLOG_MARK, APLOG_WARNING | APLOG_STARTUP, 0, checks->main, "%s: %s", id, text);
 }
 
-static apr_status_t free_model(void *memory)
-{
-    mcpa_scope_model_t *model = memory;
-
-    mcpa_scope_model_free(&model);
-    return APR_SUCCESS;
-}
-
-static void prepare_server(mod_mcp_checks_t *checks, server_rec *s)
-{
-    mod_mcp_server_t *server = mod_mcp_server_of(s);
-    mcpa_scope_model_t *model = mcpa_scope_model_new();
-
-    server->vhost = s->server_hostname ? s->server_hostname : "_default_";
-    server->scope_model = model;
-    if (!model) {
-        mod_mcp_problem(checks, "MCPA0101", NULL, 0, "no memory");
-        return;
-    }
-    apr_pool_cleanup_register(checks->pool, model, free_model, apr_pool_cleanup_null);
-    for (int i = 0; i < server->pairs->nelts; i++) {
-        const mod_mcp_scope_pair_t *pair = &APR_ARRAY_IDX(server->pairs, i, mod_mcp_scope_pair_t);
-        mcpa_str_t first = mcpa_str(pair->first), second = mcpa_str(pair->second);
-        mcpa_status_t status = pair->is_alias ? mcpa_scope_model_alias(model, first, second) : mcpa_scope_model_imply(model, first, second);
-
-        if (status == MCPA_EDUPLICATE) {
-            mod_mcp_problem(checks, "MCPA0102", pair->file, pair->line, "vhost %s: \"%s %s\" would make a circle of scopes; leave it out, or "
-                            "the line that says the opposite", server->vhost, pair->first, pair->second);
-        } else if (status != MCPA_OK) {
-            mod_mcp_problem(checks, "MCPA0102", pair->file, pair->line, "vhost %s: \"%s %s\": %s; use fewer or shorter scopes",
-                            server->vhost, pair->first, pair->second, mcpa_status_word(status));
-        }
-    }
-}
-
-/* The server whose requests the section is judged by: its own, or for one of the main server that has no issuers there, the first virtual host
- * that brings some. */
+/* The server whose requests the section is judged by: its own, or for one of the main server that has no issuers there, the first
+ * virtual host that brings some. */
 static server_rec *home_of(const mod_mcp_checks_t *checks, const mod_mcp_section_t *section, const mod_mcp_dir_t *effective)
 {
     if (effective->policy.issuers || mod_mcp_server_of(section->server)->issuers || section->server->is_virtual) {
@@ -116,18 +82,20 @@ static void check_unguarded(mod_mcp_checks_t *checks, const mod_mcp_section_t *s
     }
 }
 
-static void check_guarded(mod_mcp_checks_t *checks, const mod_mcp_section_t *section, const mcpa_policy_t *policy, server_rec *home)
+static void check_guarded(mod_mcp_checks_t *checks, const mod_mcp_section_t *section, const mcpa_policy_t *policy,
+                          server_rec *home)
 {
     const ap_directive_t *mode = section->where[MOD_MCP_MODE];
     const char *error = NULL;
 
     if (!policy->resource) {
-        mod_mcp_section_problem(checks, "MCPA0104", section, mode,
-                                "has no resource; write MCPAuthResource with the URL that clients use, as in https://mcp.example.com/mcp");
+        mod_mcp_section_problem(
+            checks, "MCPA0104", section, mode,
+            "has no resource; write MCPAuthResource with the URL that clients use, as in https://mcp.example.com/mcp");
     } else if (section->where[MOD_MCP_RESOURCE] &&
                !mcpa_resource_check(mcpa_str(section->dir->policy.resource), mod_mcp_server_of(home)->development, &error)) {
-        mod_mcp_section_problem(checks, "MCPA0105", section, section->where[MOD_MCP_RESOURCE], "MCPAuthResource %s: %s; write the https URL",
-                                section->dir->policy.resource, error);
+        mod_mcp_section_problem(checks, "MCPA0105", section, section->where[MOD_MCP_RESOURCE],
+                                "MCPAuthResource %s: %s; write the https URL", section->dir->policy.resource, error);
     }
     if (!policy->issuers || !policy->issuers[0]) {
         mod_mcp_section_problem(checks, "MCPA0106", section, mode,
@@ -143,18 +111,10 @@ static void check_guarded(mod_mcp_checks_t *checks, const mod_mcp_section_t *sec
         }
     }
     if (policy->mode == MCPA_MODE_SHADOW && section->where[MOD_MCP_REQUIRE]) {
-        mod_mcp_warning(checks, "MCPA0108", "%s:%d: %s %s>: MCPAuth is Shadow, but Require lines are httpd's own and decide all the same; "
-                        "write MCPAuthScope instead until MCPAuth is On", section->file, section->line, section->kind, section->path);
-    }
-}
-
-/* The rate rules' ids: the same over restarts, other ones in another section. */
-static void name_limits(const mod_mcp_section_t *section)
-{
-    for (int i = 0; section->limits && i < section->limits->nelts; i++) {
-        mcpa_limit_t *limit = &APR_ARRAY_IDX(section->limits, i, mcpa_limit_t);
-
-        limit->id = mcpa_limit_id(mod_mcp_server_of(section->server)->vhost, section->path, limit->text);
+        mod_mcp_warning(checks, "MCPA0108",
+                        "%s:%d: %s %s>: MCPAuth is Shadow, but Require lines are httpd's own and decide all the same; "
+                        "write MCPAuthScope instead until MCPAuth is On",
+                        section->file, section->line, section->kind, section->path);
     }
 }
 
@@ -167,7 +127,7 @@ static void check_sections(mod_mcp_checks_t *checks)
         mod_mcp_dir_t *effective = mod_mcp_inherit(checks->pool, section, section->server);
         server_rec *home;
 
-        name_limits(section);
+        mod_mcp_prepare_limits(section);
         if (effective->policy.mode == MCPA_MODE_OFF) {
             check_unguarded(checks, section);
             continue;
@@ -200,9 +160,10 @@ static void check_production(mod_mcp_checks_t *checks, const apr_array_header_t 
         mcpa_issuer_t scratch = { 0 };
         const char *error;
 
-        if (entry && !mod_mcp_issuer_read(&scratch, entry->issuer->url, entry->words, entry->n_words, false, checks->pool, &error)) {
-            mod_mcp_problem(checks, "MCPA0109", entry->file, entry->line, "vhost %s: MCPAuthIssuer %s: %s", mod_mcp_server_of(s)->vhost,
-                            entry->issuer->url, error);
+        if (entry &&
+            !mod_mcp_issuer_read(&scratch, entry->issuer->url, entry->words, entry->n_words, false, checks->pool, &error)) {
+            mod_mcp_problem(checks, "MCPA0109", entry->file, entry->line, "vhost %s: MCPAuthIssuer %s: %s",
+                            mod_mcp_server_of(s)->vhost, entry->issuer->url, error);
         }
     }
 }
@@ -233,122 +194,29 @@ static void check_issuers(mod_mcp_checks_t *checks)
     }
 }
 
-/* Whether a directive stands anywhere in the configuration; with_value: only with this first word. */
-static bool is_written(const ap_directive_t *line, const char *name, const char *with_value)
-{
-    for (; line; line = line->next) {
-        if (!ap_cstr_casecmp(line->directive, name) && (!with_value || !ap_cstr_casecmp(line->args, with_value))) {
-            return true;
-        }
-        if (line->first_child && is_written(line->first_child, name, with_value)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void check_neighbours(mod_mcp_checks_t *checks)
-{
-    if (!ap_find_linked_module("mod_watchdog.c")) {
-        mod_mcp_problem(checks, "MCPA0115", NULL, 0, "mod_watchdog is not loaded, and without it no child speaks with the daemon; write "
-                        "LoadModule watchdog_module modules/mod_watchdog.so");
-    }
-    if (is_written(ap_conftree, "CacheEnable", NULL) && !is_written(ap_conftree, "CacheQuickHandler", "off")) {
-        mod_mcp_warning(checks, "MCPA0116", "mod_cache answers before any access check, from what it stored before MCPAuth was on; write "
-                        "CacheQuickHandler off and empty the cache once (answers of guarded Locations are never stored)");
-    }
-    if (is_written(ap_conftree, "ForensicLog", NULL)) {
-        mod_mcp_warning(checks, "MCPA0117", "ForensicLog writes every request's headers to a file, tokens included; leave it out");
-    }
-    for (server_rec *s = checks->main; s; s = s->next) {
-        if (mod_mcp_server_of(s)->development && (!s->is_virtual || !mod_mcp_server_of(checks->main)->development)) {
-            mod_mcp_warning(checks, "MCPA0118", "vhost %s: MCPAuthMode is development: http to loopback addresses is accepted; never leave it "
-                            "so where others can reach this server", mod_mcp_server_of(s)->vhost);
-        }
-    }
-}
-
-static void prepare_documents(mod_mcp_checks_t *checks, server_rec *s)
-{
-    const apr_array_header_t *all = mod_mcp_global()->sections;
-    apr_array_header_t *policies = apr_array_make(checks->pool, 4, sizeof(mcpa_policy_t));
-
-    for (int i = 0; i < all->nelts; i++) {
-        const mod_mcp_section_t *section = APR_ARRAY_IDX(all, i, mod_mcp_section_t *);
-        mod_mcp_dir_t *effective;
-
-        if (mod_mcp_section_applies(section, s)) {
-            effective = mod_mcp_inherit(checks->pool, section, s);
-            mod_mcp_policy_fill(&effective->policy, effective, s);
-            if (effective->policy.mode != MCPA_MODE_OFF && effective->policy.resource) {
-                *(mcpa_policy_t *)apr_array_push(policies) = effective->policy;
-            }
-        }
-    }
-    mod_mcp_server_of(s)->documents =
-        mod_mcp_documents_new(checks->pool, (const mcpa_policy_t *)(void *)policies->elts, (size_t)policies->nelts);
-}
-
-/* Everything that is guarded, as the daemon and mcpauthctl are told of it. */
-static void prepare_snapshot(mod_mcp_checks_t *checks)
-{
-    mod_mcp_global_t *global = mod_mcp_global();
-    apr_array_header_t *issuers = apr_array_make(checks->pool, 4, sizeof(void *));
-    apr_array_header_t *policies = apr_array_make(checks->pool, 4, sizeof(void *));
-
-    for (int i = 0; i < global->issuers->nelts; i++) {
-        const mcpa_issuer_t *issuer = APR_ARRAY_IDX(global->issuers, i, mod_mcp_issuer_t *)->issuer;
-        bool is_new = true;
-
-        for (int k = 0; k < issuers->nelts; k++) {
-            is_new = is_new && strcmp(APR_ARRAY_IDX(issuers, k, const mcpa_issuer_t *)->url, issuer->url) != 0;
-        }
-        if (is_new) {
-            *(const mcpa_issuer_t **)apr_array_push(issuers) = issuer;
-        }
-    }
-    for (int i = 0; i < global->sections->nelts; i++) {
-        const mod_mcp_section_t *section = APR_ARRAY_IDX(global->sections, i, mod_mcp_section_t *);
-
-        if (section->effective) {
-            *(const mcpa_policy_t **)apr_array_push(policies) = &section->effective->policy;
-        }
-    }
-    *(void **)apr_array_push(issuers) = NULL;
-    *(void **)apr_array_push(policies) = NULL;
-    global->snapshot = (mcpa_snapshot_t){
-        .issuers = (const mcpa_issuer_t *const *)(void *)issuers->elts,
-        .policies = (const mcpa_policy_t *const *)(void *)policies->elts,
-        .scope_model = mod_mcp_server_of(checks->main)->scope_model,
-    };
-    for (server_rec *s = checks->main; s; s = s->next) {
-        global->snapshot.development = global->snapshot.development || mod_mcp_server_of(s)->development;
-    }
-    global->generation = mcpa_snapshot_hash(&global->snapshot);
-    global->snapshot.generation = global->generation;
-}
-
-int mod_mcp_check_config(apr_pool_t *pconf, apr_pool_t *plog __attribute__((unused)), apr_pool_t *ptemp __attribute__((unused)), server_rec *s)
+int mod_mcp_check_config(apr_pool_t *pconf, apr_pool_t *plog __attribute__((unused)), apr_pool_t *ptemp __attribute__((unused)),
+                         server_rec *s)
 {
     mod_mcp_checks_t checks = { .pool = pconf, .main = s };
 
-    checks.is_quiet = ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG && ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_CONFIG_TEST;
+    checks.is_quiet =
+        ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG && ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_CONFIG_TEST;
     for (server_rec *server = s; server; server = server->next) {
-        prepare_server(&checks, server);
+        mod_mcp_prepare_server(&checks, server);
     }
     check_sections(&checks);
     if (!mod_mcp_global()->guarded) {
         return checks.problems ? HTTP_INTERNAL_SERVER_ERROR : OK;
     }
     check_issuers(&checks);
-    check_neighbours(&checks);
+    mod_mcp_check_neighbours(&checks);
     mod_mcp_check_places(&checks);
     if (checks.problems) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     for (server_rec *server = s; server; server = server->next) {
-        prepare_documents(&checks, server);
+        mod_mcp_prepare_documents(&checks, server);
     }
-    prepare_snapshot(&checks);
+    mod_mcp_prepare_snapshot(&checks);
     return OK;
 }

@@ -12,12 +12,15 @@
 
 APLOG_USE_MODULE(mcp_auth);
 
-#define SLICE_MS          100              /* how late the link may notice that the child ends */
-#define LIMITS_EVERY_US   (10 * 1000000LL) /* counting live buckets scans the whole table, and there may be hundreds of children */
+#define SLICE_MS        100              /* how late the link may notice that the child ends */
+#define FLUSH_MS        600              /* a slice, and what the link takes to say goodbye */
+#define LIMITS_EVERY_US (10 * 1000000LL) /* counting live buckets scans the whole table, and there may be hundreds of children   \
+                                          */
 
-static mod_mcp_shm_t shared;               /* the parent's, inherited by fork */
+static mod_mcp_shm_t shared; /* the parent's, inherited by fork */
 static mod_mcp_runtime_t *runtime;
-static _Atomic bool stopping;              /* set by the main thread, read by the link's */
+static _Atomic bool stopping; /* set by the main thread, read by the link's */
+static _Atomic bool linking;  /* set by the link's thread while it is at work, read by the main thread */
 static _Atomic int active_requests;
 static _Atomic uint64_t requests_named;
 
@@ -70,9 +73,10 @@ static unsigned fill_gauges(void *ctx __attribute__((unused)), struct mcpa_gauge
     return n;
 }
 
-/* The link lives inside one call that lasts as long as the child: mod_watchdog ends a thread whose callback returns as soon as the child
- * begins to stop, while its last requests, streams among them, still want their records sent. It ends when mod_watchdog says STOPPING, from
- * the main thread, before it waits for this one: that is when the child's pool goes, after its last request. */
+/* The link lives inside one call that lasts as long as the child: mod_watchdog ends a thread whose callback returns as soon as
+ * the child begins to stop, while its last requests, streams among them, still want their records sent. It ends when the main
+ * thread says so: by mod_watchdog's STOPPING, when the child's pool goes, after its last request, and before this thread is
+ * waited for; or by child_stopping. */
 static apr_status_t run_link(int state, void *data __attribute__((unused)), apr_pool_t *pool __attribute__((unused)))
 {
     if (state == AP_WATCHDOG_STATE_STOPPING) {
@@ -81,17 +85,20 @@ static apr_status_t run_link(int state, void *data __attribute__((unused)), apr_
     if (state != AP_WATCHDOG_STATE_RUNNING || !runtime) {
         return APR_SUCCESS;
     }
+    atomic_store(&linking, true);
     while (!atomic_load(&stopping)) {
         mod_mcp_link_run(runtime->link, SLICE_MS);
     }
     mod_mcp_link_stop(runtime->link);
+    atomic_store(&linking, false);
     return APR_EOF; /* not again */
 }
 
 static bool register_link(apr_pool_t *pconf, server_rec *s)
 {
     APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get_instance = APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
-    APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *register_callback = APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
+    APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *register_callback =
+        APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
     ap_watchdog_t *watchdog;
     apr_status_t rv = APR_ENOTIMPL;
 
@@ -102,7 +109,8 @@ static bool register_link(apr_pool_t *pconf, server_rec *s)
         }
     }
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT | APLOG_STARTUP, rv, s, "MCPA0123: mod_watchdog gives no thread for the link to the daemon");
+        ap_log_error(APLOG_MARK, APLOG_CRIT | APLOG_STARTUP, rv, s,
+                     "MCPA0123: mod_watchdog gives no thread for the link to the daemon");
     }
     return rv == APR_SUCCESS;
 }
@@ -150,7 +158,8 @@ void mod_mcp_child_init(apr_pool_t *pchild, server_rec *s)
     made->spool = mod_mcp_spool_new(pchild, global->spool_dir.text, global->spool_max_bytes);
     if (!made->keys || !made->spool || apr_generate_random_bytes(made->id_secret, sizeof(made->id_secret)) != APR_SUCCESS) {
         /* Guarded requests are answered with 503 then: they find no runtime. */
-        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "MCPA0124: this child has neither keys nor spool and refuses every guarded request");
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s,
+                     "MCPA0124: this child has neither keys nor spool and refuses every guarded request");
         return;
     }
     made->link = mod_mcp_link_new(pchild, s, global->socket.text, global->generation, made->spool, made->keys, fill_gauges, NULL);
@@ -159,4 +168,18 @@ void mod_mcp_child_init(apr_pool_t *pchild, server_rec *s)
         return;
     }
     runtime = made;
+}
+
+/* A child that is told to stop at once leaves without destroying its pool, so nobody would wait for the link; here its last
+ * records get the time to be sent. What is not sent stays in the spool for the daemon to find. When the stop is graceful the
+ * child's requests go on, and so does their link. */
+void mod_mcp_child_stopping(apr_pool_t *pchild __attribute__((unused)), int graceful)
+{
+    if (graceful || !runtime) {
+        return;
+    }
+    atomic_store(&stopping, true);
+    for (int waited_ms = 0; waited_ms < FLUSH_MS && atomic_load(&linking); waited_ms += 5) {
+        apr_sleep(5000);
+    }
 }

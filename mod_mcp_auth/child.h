@@ -28,5 +28,6 @@ void mod_mcp_request_id(char id[17]);
 /* Hooks. */
 int mod_mcp_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
 void mod_mcp_child_init(apr_pool_t *pchild, server_rec *s);
+void mod_mcp_child_stopping(apr_pool_t *pchild, int graceful);
 
 #endif

@@ -164,7 +164,9 @@ bool mod_mcp_policy_equal(const mcpa_policy_t *a, const mcpa_policy_t *b)
 /* The <Location> or the like that this line stands in; between them may be <IfModule> and its kind. */
 static const ap_directive_t *enclosing(const ap_directive_t *line)
 {
-    static const char *const kinds[] = { "<Location", "<LocationMatch", "<Directory", "<DirectoryMatch", "<Proxy", "<ProxyMatch" };
+    static const char *const kinds[] = {
+        "<Location", "<LocationMatch", "<Directory", "<DirectoryMatch", "<Proxy", "<ProxyMatch"
+    };
 
     for (line = line->parent; line; line = line->parent) {
         for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -213,13 +215,16 @@ const command_rec mod_mcp_commands[] = {
                    "subject, client or address; N/s, N/min, N/hour or N/day; burst=N"),
     AP_INIT_ITERATE("MCPAuthOrigin", mod_mcp_set_origin, NULL, ANYWHERE, "origins of browsers that are let in"),
     AP_INIT_FLAG("MCPAuthIdentityHeaders", mod_mcp_set_identity_headers, NULL, ANYWHERE, "On or Off: X-MCP-* for the upstream"),
-    AP_INIT_FLAG("MCPAuthForwardToken", mod_mcp_set_forward_token, NULL, ANYWHERE, "On or Off: the client's token for the upstream"),
+    AP_INIT_FLAG("MCPAuthForwardToken", mod_mcp_set_forward_token, NULL, ANYWHERE,
+                 "On or Off: the client's token for the upstream"),
     AP_INIT_FLAG("MCPAuthSecurityHeaders", mod_mcp_set_security_headers, NULL, ANYWHERE, "On or Off"),
     AP_INIT_TAKE1("MCPAuthAudit", mod_mcp_set_audit, NULL, ANYWHERE, "On, Off or Required"),
     /* In servers. */
     AP_INIT_TAKE1("MCPAuthMode", mod_mcp_set_server_mode, NULL, ANYWHERE, "production or development"),
-    AP_INIT_ITERATE2("MCPAuthScopeImplies", mod_mcp_set_scope_implies, NULL, ANYWHERE, "a broad scope, then narrow ones it includes"),
-    AP_INIT_TAKE2("MCPAuthScopeAlias", mod_mcp_set_scope_alias, NULL, ANYWHERE, "a scope of old tokens, then the one it stands for"),
+    AP_INIT_ITERATE2("MCPAuthScopeImplies", mod_mcp_set_scope_implies, NULL, ANYWHERE,
+                     "a broad scope, then narrow ones it includes"),
+    AP_INIT_TAKE2("MCPAuthScopeAlias", mod_mcp_set_scope_alias, NULL, ANYWHERE,
+                  "a scope of old tokens, then the one it stands for"),
     AP_INIT_TAKE1("MCPAuthKeyWait", mod_mcp_set_key_wait, NULL, ANYWHERE, "milliseconds a request may wait for an unknown key"),
     AP_INIT_TAKE1("MCPAuthSocket", mod_mcp_set_socket, NULL, ANYWHERE, "path of the daemon's socket"),
     AP_INIT_TAKE1("MCPAuthStateDir", mod_mcp_set_state_dir, NULL, ANYWHERE, "directory of the policy snapshot and the keys"),

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The configuration as written: one struct for the whole server, one a (virtual) server, one a section such as <Location>. All of it
- * lives in httpd's configuration pool and is constant once the checks (checks.h) are through: nothing at request time writes here.
+/* The configuration as written: one struct for the whole server, one a (virtual) server, one a section such as <Location>. All of
+ * it lives in httpd's configuration pool and is constant once the checks (checks.h) are through: nothing at request time writes
+ * here.
  *
- * How nested sections merge: per setting, and as a whole. What the inner section sets replaces what the outer one set, lists included;
- * what it does not set is inherited. The order of sections is httpd's: Directory and Proxy before Location, then as written, those of
- * the main server before those of a virtual host. Issuers not set by any section are those of the virtual host, or else of the main
- * server. The label "location" is the innermost section's that has any directive of ours. */
+ * How nested sections merge: per setting, and as a whole. What the inner section sets replaces what the outer one set, lists
+ * included; what it does not set is inherited. The order of sections is httpd's: Directory and Proxy before Location, then as
+ * written, those of the main server before those of a virtual host. Issuers not set by any section are those of the virtual host,
+ * or else of the main server. The label "location" is the innermost section's that has any directive of ours. */
 #ifndef MOD_MCP_CONFIG_H
 #define MOD_MCP_CONFIG_H
 
@@ -30,8 +31,8 @@ typedef enum mod_mcp_setting {
 
 typedef struct mod_mcp_section mod_mcp_section_t;
 
-/* A section's configuration, or the merged one of a request. NULL where no directive of ours stands, so that requests elsewhere cost a
- * pointer. In policy, vhost, scope_model, generation and inherited issuers are filled in by mod_mcp_policy_fill. */
+/* A section's configuration, or the merged one of a request. NULL where no directive of ours stands, so that requests elsewhere
+ * cost a pointer. In policy, vhost, scope_model, generation and inherited issuers are filled in by mod_mcp_policy_fill. */
 typedef struct mod_mcp_dir {
     mcpa_policy_t policy;
     unsigned set;               /* bit (1u << mod_mcp_setting_t) */
@@ -40,11 +41,11 @@ typedef struct mod_mcp_dir {
 
 /* A section that has a directive of ours: who it is in messages, and its lists while they grow. */
 struct mod_mcp_section {
-    const char *kind;    /* "<Location" */
-    const char *path;    /* as written */
-    bool is_pattern;     /* a regular expression or wildcards */
-    server_rec *server;  /* the one it was written in */
-    const char *file;    /* of its first directive of ours */
+    const char *kind;   /* "<Location" */
+    const char *path;   /* as written */
+    bool is_pattern;    /* a regular expression or wildcards */
+    server_rec *server; /* the one it was written in */
+    const char *file;   /* of its first directive of ours */
     int line;
     const ap_directive_t *where[MOD_MCP_SETTINGS];
     mod_mcp_dir_t *dir;
@@ -78,7 +79,7 @@ typedef struct mod_mcp_server {
     apr_array_header_t *issuers; /* const mcpa_issuer_t *, NULL-terminated behind the count; NULL: none written here */
     apr_array_header_t *pairs;   /* mod_mcp_scope_pair_t */
     /* Made by the checks. */
-    const char *vhost;           /* ServerName, for records */
+    const char *vhost; /* ServerName, for records */
     mcpa_scope_model_t *scope_model;
     const struct mod_mcp_documents *documents; /* NULL: no guarded section answers here */
 } mod_mcp_server_t;
@@ -98,7 +99,7 @@ typedef struct mod_mcp_global {
     apr_array_header_t *sections; /* mod_mcp_section_t * in order of appearance */
     apr_array_header_t *issuers;  /* mod_mcp_issuer_t *, equal ones once */
     /* Made by the checks. */
-    bool guarded;                 /* at least one section is On or Shadow */
+    bool guarded; /* at least one section is On or Shadow */
     apr_uint64_t generation;
     mcpa_snapshot_t snapshot;
 } mod_mcp_global_t;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is known about one request of a client. httpd makes of it several request_recs: internal redirects (prev, next) and subrequests
- * (main). All of them share one context at the first one, and a policy that was decided once is neither charged nor recorded again. */
+/* What is known about one request of a client. httpd makes of it several request_recs: internal redirects (prev, next) and
+ * subrequests (main). All of them share one context at the first one, and a policy that was decided once is neither charged nor
+ * recorded again. */
 #ifndef MOD_MCP_CONTEXT_H
 #define MOD_MCP_CONTEXT_H
 
@@ -11,12 +12,14 @@ typedef struct mod_mcp_verdict mod_mcp_verdict_t;
 /* One policy decided. */
 struct mod_mcp_verdict {
     mod_mcp_verdict_t *older;
-    mcpa_policy_t policy;      /* complete */
+    mcpa_policy_t policy; /* complete */
     mcpa_decision_t decision;
-    mcpa_reason_t reason;      /* the decision's, or what the module had to add: AUDIT_UNAVAILABLE; SCOPE_MISSING or CLAIM_DENIED by Require */
+    mcpa_reason_t
+        reason; /* the decision's, or what the module had to add: AUDIT_UNAVAILABLE; SCOPE_MISSING or CLAIM_DENIED by Require */
     bool by_subrequest;
-    const char *needed_scopes; /* of the first Require mcp-scope that said no; tells the client what to ask for, if it comes to a 403 */
-    bool claim_denied;         /* a Require mcp-claim said no */
+    const char
+        *needed_scopes; /* of the first Require mcp-scope that said no; tells the client what to ask for, if it comes to a 403 */
+    bool claim_denied;  /* a Require mcp-claim said no */
 };
 
 typedef struct mod_mcp_context {
@@ -40,7 +43,8 @@ mod_mcp_verdict_t *mod_mcp_verdict_of(const request_rec *r);
 /* The same for the answer: that of r itself, else of the redirect or request it came from. */
 mod_mcp_verdict_t *mod_mcp_verdict_for_answer(const request_rec *r);
 
-/* httpd prints all request headers at LogLevel trace4, before the first handler. These two hide the Authorization header from it. */
+/* httpd prints all request headers at LogLevel trace4, before the first handler. These two hide the Authorization header from it.
+ */
 int mod_mcp_hide_credential(request_rec *r);
 void mod_mcp_show_credential(request_rec *r);
 

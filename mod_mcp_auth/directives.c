@@ -8,7 +8,8 @@
 #include "policy/metadata.h"
 
 /* Registers the line; an error when it may not stand here, or stands here already and cannot be repeated. */
-static const char *enter(cmd_parms *cmd, mod_mcp_dir_t *dir, mod_mcp_setting_t setting, bool repeatable, mod_mcp_section_t **section)
+static const char *enter(cmd_parms *cmd, mod_mcp_dir_t *dir, mod_mcp_setting_t setting, bool repeatable,
+                         mod_mcp_section_t **section)
 {
     const ap_directive_t *before;
 
@@ -18,7 +19,8 @@ static const char *enter(cmd_parms *cmd, mod_mcp_dir_t *dir, mod_mcp_setting_t s
     }
     if (ap_check_cmd_context(cmd, NOT_IN_LIMIT | NOT_IN_FILES | NOT_IN_HTACCESS)) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name,
-                           ": cannot stand inside <Limit>, <Files>, <If> or .htaccess; write it directly in the <Location>", NULL);
+                           ": cannot stand inside <Limit>, <Files>, <If> or .htaccess; write it directly in the <Location>",
+                           NULL);
     }
     *section = mod_mcp_section_of(cmd, dir);
     before = (*section)->where[setting];
@@ -74,8 +76,8 @@ const char *mod_mcp_set_resource(cmd_parms *cmd, void *conf, const char *arg)
     }
     /* Whether http is all right depends on MCPAuthMode, which may stand further down: the checks come back to it. */
     if (!mcpa_resource_check(mcpa_str(arg), true, &error)) {
-        return apr_pstrcat(cmd->pool, "MCPAuthResource: ", error, "; write the URL that clients use, as in https://mcp.example.com/mcp",
-                           NULL);
+        return apr_pstrcat(cmd->pool, "MCPAuthResource: ", error,
+                           "; write the URL that clients use, as in https://mcp.example.com/mcp", NULL);
     }
     dir->policy.resource = apr_pstrdup(cmd->pool, arg);
     return NULL;
@@ -96,7 +98,8 @@ const char *mod_mcp_set_audience(cmd_parms *cmd, void *conf, const char *arg)
         return error;
     }
     if (!is_word(mcpa_str(arg))) {
-        return "MCPAuthAudience: each audience is one word as in the tokens' \"aud\"; leave the line out to accept the resource alone";
+        return "MCPAuthAudience: each audience is one word as in the tokens' \"aud\"; leave the line out to accept the resource "
+               "alone";
     }
     dir->policy.audiences = append(cmd, &section->audiences, apr_pstrdup(cmd->pool, arg));
     return NULL;
@@ -116,9 +119,9 @@ const char *mod_mcp_set_scope(cmd_parms *cmd, void *conf, const char *arg)
         return NULL;
     }
     if (!mcpa_text_is_scope_token(mcpa_str(arg))) {
-        return apr_psprintf(cmd->pool,
-                            "MCPAuthScope: \"%s\" is no scope; write words as in the tokens, with blanks between them and no commas",
-                            arg);
+        return apr_psprintf(
+            cmd->pool, "MCPAuthScope: \"%s\" is no scope; write words as in the tokens, with blanks between them and no commas",
+            arg);
     }
     if (dir->policy.scopes && *dir->policy.scopes) {
         dir->policy.scopes = apr_pstrcat(cmd->pool, dir->policy.scopes, " ", arg, NULL);
@@ -126,7 +129,8 @@ const char *mod_mcp_set_scope(cmd_parms *cmd, void *conf, const char *arg)
         dir->policy.scopes = apr_pstrdup(cmd->pool, arg);
     }
     if (strlen(dir->policy.scopes) > MCPA_SCOPE_TEXT_MAX_BYTES) {
-        return apr_psprintf(cmd->pool, "MCPAuthScope: more than %d bytes of scopes; ask for a broader one", MCPA_SCOPE_TEXT_MAX_BYTES);
+        return apr_psprintf(cmd->pool, "MCPAuthScope: more than %d bytes of scopes; ask for a broader one",
+                            MCPA_SCOPE_TEXT_MAX_BYTES);
     }
     return NULL;
 }
@@ -141,10 +145,11 @@ const char *mod_mcp_set_origin(cmd_parms *cmd, void *conf, const char *arg)
         return error;
     }
     if (!mcpa_origin_is_valid(mcpa_str(arg))) {
-        return apr_psprintf(cmd->pool,
-                            "MCPAuthOrigin: \"%s\" is no origin as browsers send it; write scheme, host in lower case and a port that is "
-                            "not the default, no path, as in https://app.example.com; * and null are never let in",
-                            arg);
+        return apr_psprintf(
+            cmd->pool,
+            "MCPAuthOrigin: \"%s\" is no origin as browsers send it; write scheme, host in lower case and a port that is "
+            "not the default, no path, as in https://app.example.com; * and null are never let in",
+            arg);
     }
     if (section->origins && section->origins->nelts >= MCPA_ORIGINS_MAX) {
         return apr_psprintf(cmd->pool, "MCPAuthOrigin: more than %d origins; let fewer in", MCPA_ORIGINS_MAX);
@@ -167,14 +172,16 @@ const char *mod_mcp_set_rate_limit(cmd_parms *cmd, void *conf, const char *key, 
         return apr_psprintf(cmd->pool, "MCPAuthRateLimit: \"%s\" is no key; write subject, client or address", key);
     }
     if (limit.key == MCPA_LIMIT_TOOL) {
-        return "MCPAuthRateLimit: limits per tool need the module to know the tool, which this version does not; write subject, client or "
+        return "MCPAuthRateLimit: limits per tool need the module to know the tool, which this version does not; write subject, "
+               "client or "
                "address";
     }
     if (burst && strncmp(burst, "burst=", 6) != 0) {
         return apr_psprintf(cmd->pool, "MCPAuthRateLimit: \"%s\" is not understood; write burst=N", burst);
     }
     if (!mcpa_limit_parse(&limit, mcpa_str(rate), mcpa_str(burst ? burst + 6 : NULL), &error)) {
-        return apr_pstrcat(cmd->pool, "MCPAuthRateLimit: ", error, "; write for example: MCPAuthRateLimit subject 100/min burst=20", NULL);
+        return apr_pstrcat(cmd->pool, "MCPAuthRateLimit: ", error,
+                           "; write for example: MCPAuthRateLimit subject 100/min burst=20", NULL);
     }
     limit.text = burst ? apr_pstrcat(cmd->pool, key, " ", rate, " ", burst, NULL) : apr_pstrcat(cmd->pool, key, " ", rate, NULL);
     if (!section->limits) {
@@ -277,8 +284,8 @@ static bool is_same(const mcpa_issuer_t *a, const mcpa_issuer_t *b)
     mcpa_out_init(&r, right, sizeof(right));
     mcpa_issuer_print(&l, a);
     mcpa_issuer_print(&r, b);
-    return a->key_source == b->key_source && mcpa_str_eq(mcpa_str(a->jwks), mcpa_str(b->jwks)) && mcpa_out_status(&l) == MCPA_OK &&
-           mcpa_str_eq(mcpa_out_get(&l), mcpa_out_get(&r));
+    return a->key_source == b->key_source && mcpa_str_eq(mcpa_str(a->jwks), mcpa_str(b->jwks)) &&
+           mcpa_out_status(&l) == MCPA_OK && mcpa_str_eq(mcpa_out_get(&l), mcpa_out_get(&r));
 }
 
 /* The registered issuer equal to this one, made if there is none. Two with one name must at least have the same keys. */
@@ -297,9 +304,12 @@ static const char *register_issuer(cmd_parms *cmd, mcpa_issuer_t *parsed, int ar
             *out = entry->issuer;
             return NULL;
         }
-        if (entry->issuer->key_source != parsed->key_source || !mcpa_str_eq(mcpa_str(entry->issuer->jwks), mcpa_str(parsed->jwks))) {
-            return apr_psprintf(cmd->pool, "MCPAuthIssuer: %s has other keys at %s:%d; an issuer's keys are the same everywhere, "
-                                "write the same jwks= or secret= in both lines", parsed->url, entry->file, entry->line);
+        if (entry->issuer->key_source != parsed->key_source ||
+            !mcpa_str_eq(mcpa_str(entry->issuer->jwks), mcpa_str(parsed->jwks))) {
+            return apr_psprintf(cmd->pool,
+                                "MCPAuthIssuer: %s has other keys at %s:%d; an issuer's keys are the same everywhere, "
+                                "write the same jwks= or secret= in both lines",
+                                parsed->url, entry->file, entry->line);
         }
     }
     if (all->nelts >= MCPA_ISSUERS_MAX) {

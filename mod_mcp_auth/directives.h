@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The functions behind the directive table, one a directive: what a line says alone, put into the structs of config.h. Each returns NULL
- * or a sentence that names the mend. */
+/* The functions behind the directive table, one a directive: what a line says alone, put into the structs of config.h. Each
+ * returns NULL or a sentence that names the mend. */
 #ifndef MOD_MCP_DIRECTIVES_H
 #define MOD_MCP_DIRECTIVES_H
 

@@ -6,18 +6,20 @@
 
 #include "base/text.h"
 
-#define KEY_WAIT_MAX_MS      60000
-#define ENTRIES_MAX          (UINT64_C(16) * 1024 * 1024) /* 2 GiB of buckets: more is a slip of the pen */
-#define LIMIT_ENTRIES_MIN    1024
-#define CACHE_ENTRIES_MIN    64
-#define SPOOL_MIN_BYTES      (2 * UINT64_C(1024) * 1024) /* two segments */
-#define SOCKET_PATH_MAX      100                         /* sun_path has 108 */
+#define KEY_WAIT_MAX_MS   60000
+#define ENTRIES_MAX       (UINT64_C(16) * 1024 * 1024) /* 2 GiB of buckets: more is a slip of the pen */
+#define LIMIT_ENTRIES_MIN 1024
+#define CACHE_ENTRIES_MIN 64
+#define SPOOL_MIN_BYTES   (2 * UINT64_C(1024) * 1024) /* two segments */
+#define SOCKET_PATH_MAX   100                         /* sun_path has 108 */
 
 static const char *enter_server(cmd_parms *cmd)
 {
     if (cmd->path || ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT | NOT_IN_HTACCESS)) {
-        return apr_pstrcat(cmd->pool, cmd->cmd->name, ": belongs to the server or a <VirtualHost>; write it outside of sections such as "
-                           "<Location>", NULL);
+        return apr_pstrcat(cmd->pool, cmd->cmd->name,
+                           ": belongs to the server or a <VirtualHost>; write it outside of sections such as "
+                           "<Location>",
+                           NULL);
     }
     return NULL;
 }
@@ -51,8 +53,8 @@ static const char *add_pair(cmd_parms *cmd, bool is_alias, const char *first, co
                             cmd->cmd->name, first, second);
     }
     pair = apr_array_push(mod_mcp_server_of(cmd->server)->pairs);
-    *pair = (mod_mcp_scope_pair_t){ is_alias, apr_pstrdup(cmd->pool, first), apr_pstrdup(cmd->pool, second), cmd->directive->filename,
-                                    cmd->directive->line_num };
+    *pair = (mod_mcp_scope_pair_t){ is_alias, apr_pstrdup(cmd->pool, first), apr_pstrdup(cmd->pool, second),
+                                    cmd->directive->filename, cmd->directive->line_num };
     return NULL;
 }
 
@@ -74,7 +76,8 @@ static const char *set_single(cmd_parms *cmd, mod_mcp_single_t *single, const ch
         return error;
     }
     if (single->file && strcmp(single->text, text) != 0) {
-        return apr_psprintf(cmd->pool, "%s: is \"%s\" at %s:%d, and there is only one for the whole server; leave one of the two lines out",
+        return apr_psprintf(cmd->pool,
+                            "%s: is \"%s\" at %s:%d, and there is only one for the whole server; leave one of the two lines out",
                             cmd->cmd->name, single->text, single->file, single->line);
     }
     *single = (mod_mcp_single_t){ apr_pstrdup(cmd->pool, text), cmd->directive->filename, cmd->directive->line_num };
@@ -92,8 +95,10 @@ static const char *set_path(cmd_parms *cmd, mod_mcp_single_t *single, const char
 const char *mod_mcp_set_socket(cmd_parms *cmd, void *conf __attribute__((unused)), const char *arg)
 {
     if (strlen(arg) > SOCKET_PATH_MAX) {
-        return apr_psprintf(cmd->pool, "MCPAuthSocket: a socket's path has at most %d characters; move it to a shorter one, as in "
-                            "/run/mcpauth/mcpauth.sock", SOCKET_PATH_MAX);
+        return apr_psprintf(cmd->pool,
+                            "MCPAuthSocket: a socket's path has at most %d characters; move it to a shorter one, as in "
+                            "/run/mcpauth/mcpauth.sock",
+                            SOCKET_PATH_MAX);
     }
     return set_path(cmd, &mod_mcp_global()->socket, arg);
 }
@@ -108,7 +113,8 @@ const char *mod_mcp_set_spool_dir(cmd_parms *cmd, void *conf __attribute__((unus
     apr_uint64_t bytes = 0;
 
     if (max && (strncmp(max, "max=", 4) != 0 || !mcpa_text_size(mcpa_str(max + 4), &bytes) || bytes < SPOOL_MIN_BYTES)) {
-        return apr_psprintf(cmd->pool, "MCPAuthSpoolDir: \"%s\" is not understood; write max=SIZE with at least 2m, as in max=1g", max);
+        return apr_psprintf(cmd->pool, "MCPAuthSpoolDir: \"%s\" is not understood; write max=SIZE with at least 2m, as in max=1g",
+                            max);
     }
     if (max) {
         mod_mcp_global()->spool_max_bytes = bytes;

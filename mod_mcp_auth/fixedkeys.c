@@ -95,15 +95,18 @@ mcpa_jwks_t *mod_mcp_fixed_keys_read(const mcpa_issuer_t *issuer, apr_pool_t *po
         status = mcpa_jwks_from_secret(&keys, without_line_end(text, len), issuer->algs);
         OPENSSL_cleanse(text, len);
         if (status != MCPA_OK) {
-            *error = apr_psprintf(pool, "%s: the secret is shorter than the hash of its algorithm; make one of at least 32 bytes for HS256, "
-                                  "48 for HS384, 64 for HS512", issuer->jwks);
+            *error =
+                apr_psprintf(pool,
+                             "%s: the secret is shorter than the hash of its algorithm; make one of at least 32 bytes for HS256, "
+                             "48 for HS384, 64 for HS512",
+                             issuer->jwks);
             return NULL;
         }
     } else {
         status = mcpa_jwks_parse(&keys, (mcpa_str_t){ text, len }, &report);
         if (status != MCPA_OK) {
-            *error = apr_psprintf(pool, "%s: has no usable set of public keys (%s%s%s); write a JWK Set, {\"keys\":[...]}", issuer->jwks,
-                                  mcpa_status_word(status), report.why[0] ? ": " : "", report.why);
+            *error = apr_psprintf(pool, "%s: has no usable set of public keys (%s%s%s); write a JWK Set, {\"keys\":[...]}",
+                                  issuer->jwks, mcpa_status_word(status), report.why[0] ? ": " : "", report.why);
             return NULL;
         }
     }

@@ -6,8 +6,9 @@
 #include "config.h"
 #include "jose/jwks.h"
 
-/* Reads the keys of a FILE or SECRET issuer; freed with the pool. NULL with a sentence that names the file and the mend. A secret must belong to
- * root or to who starts httpd, and nobody else may read it. A line end behind a secret of text is not part of it. */
+/* Reads the keys of a FILE or SECRET issuer; freed with the pool. NULL with a sentence that names the file and the mend. A secret
+ * must belong to root or to who starts httpd, and nobody else may read it. A line end behind a secret of text is not part of it.
+ */
 mcpa_jwks_t *mod_mcp_fixed_keys_read(const mcpa_issuer_t *issuer, apr_pool_t *pool, const char **error);
 
 #endif

@@ -94,11 +94,13 @@ static void log_verdict(request_rec *r, const mod_mcp_verdict_t *verdict)
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "MCPA0302: %s: denied: %s%s", verdict->policy.location, row->word, shadow);
         break;
     case MCPA_OUTCOME_LIMIT:
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "MCPA0303: %s: over the limit: %s%s", verdict->policy.location, row->word, shadow);
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "MCPA0303: %s: over the limit: %s%s", verdict->policy.location, row->word,
+                      shadow);
         break;
     case MCPA_OUTCOME_ERROR:
         before_us = atomic_load(&told_us);
-        if ((!before_us || now_us - before_us >= FAULT_LINE_EVERY_US) && atomic_compare_exchange_strong(&told_us, &before_us, now_us)) {
+        if ((!before_us || now_us - before_us >= FAULT_LINE_EVERY_US) &&
+            atomic_compare_exchange_strong(&told_us, &before_us, now_us)) {
             ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "MCPA0304: %s: cannot serve: %s: %s (told once a minute)%s",
                           verdict->policy.location, row->word, row->description, shadow);
         }

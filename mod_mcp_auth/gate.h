@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The guard: from a request_rec to a decision, and what follows from it for the request.
  *
- * Where it stands. header_parser comes before every access and authentication phase, so neither "Require all granted" nor "Satisfy Any" nor another
- * module can let a request past it; httpd runs it for a client's request and for internal redirects. Subrequests (SSI, DirectoryIndex)
- * have no header_parser; access_checker is theirs. fixups run for all and last: whatever comes there undecided is decided there, and what was
- * denied, but let in by a rule that overruled access_checker, is denied there. TRACE never gets that far and is caught in translate_name. */
+ * Where it stands. header_parser comes before every access and authentication phase, so neither "Require all granted" nor
+ * "Satisfy Any" nor another module can let a request past it; httpd runs it for a client's request and for internal redirects.
+ * Subrequests (SSI, DirectoryIndex) have no header_parser; access_checker is theirs. fixups run for all and last: whatever comes
+ * there undecided is decided there, and what was denied, but let in by a rule that overruled access_checker, is denied there.
+ * TRACE never gets that far and is caught in translate_name. */
 #ifndef MOD_MCP_GATE_H
 #define MOD_MCP_GATE_H
 

@@ -5,9 +5,15 @@
 #include "apr_strings.h"
 
 static const char *const managed[] = {
-    "X-MCP-Subject", "X-MCP-Client-ID", "X-MCP-Scopes", "X-MCP-Issuer", "X-MCP-Token-ID",
+    "X-MCP-Subject",
+    "X-MCP-Client-ID",
+    "X-MCP-Scopes",
+    "X-MCP-Issuer",
+    "X-MCP-Token-ID",
     /* A server that honours these would run another method than the one that was decided on. */
-    "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override",
+    "X-HTTP-Method-Override",
+    "X-HTTP-Method",
+    "X-Method-Override",
 };
 
 static char folded(char c)
@@ -59,7 +65,8 @@ static const char *without_managed(apr_pool_t *pool, const char *list)
     return removed ? kept : NULL;
 }
 
-/* A subrequest shares its request's table; what is changed for an included part must not change what the page around it sends upstream. */
+/* A subrequest shares its request's table; what is changed for an included part must not change what the page around it sends
+ * upstream. */
 static void own_headers(request_rec *r)
 {
     if (r->main && r->headers_in == r->main->headers_in) {
@@ -111,6 +118,9 @@ static const char *encode(apr_pool_t *pool, mcpa_str_t value)
 
     for (size_t i = 0; i < value.len; i++) {
         odd += value.ptr[i] < ' ' || value.ptr[i] > '~' || value.ptr[i] == '%';
+    }
+    if (!odd) {
+        return apr_pstrmemdup(pool, value.ptr, value.len);
     }
     encoded = out = apr_palloc(pool, value.len + 2 * odd + 1);
     for (size_t i = 0; i < value.len; i++) {
@@ -165,7 +175,8 @@ static void inject_identity(request_rec *r, const mcpa_principal_t *principal, b
     } rows[] = {
         { "X-MCP-Subject", "MCP_SUBJECT", principal->subject },
         { "X-MCP-Client-ID", "MCP_CLIENT_ID", principal->client_id },
-        { "X-MCP-Scopes", "MCP_SCOPES", principal->scopes.count ? mcpa_str(join_scopes(r->pool, &principal->scopes)) : MCPA_STR_NONE },
+        { "X-MCP-Scopes", "MCP_SCOPES",
+          principal->scopes.count ? mcpa_str(join_scopes(r->pool, &principal->scopes)) : MCPA_STR_NONE },
         { "X-MCP-Issuer", "MCP_ISSUER", principal->issuer },
         { "X-MCP-Token-ID", "MCP_TOKEN_ID", principal->token_id },
     };
@@ -193,9 +204,10 @@ void mod_mcp_headers_inject(request_rec *r, const mod_mcp_context_t *context, co
 
     own_headers(r);
     /* A client that acts for itself has a name that no user can have. */
-    r->user = principal->subject.ptr ? apr_pstrmemdup(r->pool, principal->subject.ptr, principal->subject.len)
-                                     : apr_pstrcat(r->pool, "clientid:",
-                                                   apr_pstrmemdup(r->pool, principal->client_id.ptr, principal->client_id.len), NULL);
+    r->user = principal->subject.ptr
+                  ? apr_pstrmemdup(r->pool, principal->subject.ptr, principal->subject.len)
+                  : apr_pstrcat(r->pool, "clientid:", apr_pstrmemdup(r->pool, principal->client_id.ptr, principal->client_id.len),
+                                NULL);
     r->ap_auth_type = (char *)(uintptr_t) "Bearer";
     inject_identity(r, principal, dir_policy->identity_headers);
     mod_mcp_headers_set_outcome(r, verdict);

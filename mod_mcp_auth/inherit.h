@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What holds in a section together with what encloses it, as far as the written paths tell: for the checks, the policy snapshot and the
- * metadata documents. Requests are decided by httpd's own merge. */
+/* What holds in a section together with what encloses it, as far as the written paths tell: for the checks, the policy snapshot
+ * and the metadata documents. Requests are decided by httpd's own merge. */
 #ifndef MOD_MCP_INHERIT_H
 #define MOD_MCP_INHERIT_H
 

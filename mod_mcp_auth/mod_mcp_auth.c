@@ -5,6 +5,7 @@
 #include "http_protocol.h"
 #include "http_request.h"
 #include "mod_status.h"
+#include "mpm_common.h"
 
 #include "answer.h"
 #include "audit.h"
@@ -32,6 +33,9 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_check_config(mod_mcp_check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(mod_mcp_post_config, NULL, before_watchdog, APR_HOOK_MIDDLE);
     ap_hook_child_init(mod_mcp_child_init, NULL, before_watchdog, APR_HOOK_MIDDLE);
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
+    ap_hook_child_stopping(mod_mcp_child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
+#endif
 
     /* A request. Between these two httpd logs its headers at trace4. */
     ap_hook_post_read_request(mod_mcp_hide_credential, NULL, NULL, APR_HOOK_REALLY_LAST);
@@ -53,12 +57,6 @@ static void register_hooks(apr_pool_t *pool)
 }
 
 module mcp_auth_module = {
-    STANDARD20_MODULE_STUFF,
-    mod_mcp_dir_create,
-    mod_mcp_dir_merge,
-    mod_mcp_server_create,
-    mod_mcp_server_merge,
-    mod_mcp_commands,
-    register_hooks,
-    AP_MODULE_FLAG_NONE,
+    STANDARD20_MODULE_STUFF, mod_mcp_dir_create, mod_mcp_dir_merge, mod_mcp_server_create,
+    mod_mcp_server_merge,    mod_mcp_commands,   register_hooks,    AP_MODULE_FLAG_NONE,
 };

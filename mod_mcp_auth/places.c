@@ -61,10 +61,12 @@ static bool may_write(const child_t *child, const struct stat *info)
     return is_in_group(child, info->st_gid) ? (info->st_mode & S_IWGRP) != 0 : (info->st_mode & S_IWOTH) != 0;
 }
 
-static bool find_directory(mod_mcp_checks_t *checks, const char *directive, const mod_mcp_single_t *place, const char *mend, struct stat *info)
+static bool find_directory(mod_mcp_checks_t *checks, const char *directive, const mod_mcp_single_t *place, const char *mend,
+                           struct stat *info)
 {
     if (stat(place->text, info) != 0) {
-        mod_mcp_problem(checks, "MCPA0111", place->file, place->line, "%s %s: %s; %s", directive, place->text, strerror(errno), mend);
+        mod_mcp_problem(checks, "MCPA0111", place->file, place->line, "%s %s: %s; %s", directive, place->text, strerror(errno),
+                        mend);
         return false;
     }
     if (!S_ISDIR(info->st_mode)) {
@@ -72,8 +74,8 @@ static bool find_directory(mod_mcp_checks_t *checks, const char *directive, cons
         return false;
     }
     if (info->st_mode & S_IWOTH) {
-        mod_mcp_problem(checks, "MCPA0112", place->file, place->line, "%s %s: may be written by everybody; chmod o-w %s", directive,
-                        place->text, place->text);
+        mod_mcp_problem(checks, "MCPA0112", place->file, place->line, "%s %s: may be written by everybody; chmod o-w %s",
+                        directive, place->text, place->text);
         return false;
     }
     return true;
@@ -90,10 +92,12 @@ void mod_mcp_check_places(mod_mcp_checks_t *checks)
     find_child(&child);
     mend = apr_psprintf(checks->pool, "make it: install -d -o root -m 0755 %s", state);
     /* Started by an ordinary user, parent and children are one user and there is nobody to keep apart. */
-    if (find_directory(checks, "MCPAuthStateDir", &global->state_dir, mend, &info) && geteuid() == 0 && may_write(&child, &info)) {
-        mod_mcp_problem(checks, "MCPA0113", global->state_dir.file, global->state_dir.line,
-                        "MCPAuthStateDir %s: %s may write it, so a child could change the policy; chown root %s and chmod 0755 %s", state,
-                        child.name, state, state);
+    if (find_directory(checks, "MCPAuthStateDir", &global->state_dir, mend, &info) && geteuid() == 0 &&
+        may_write(&child, &info)) {
+        mod_mcp_problem(
+            checks, "MCPA0113", global->state_dir.file, global->state_dir.line,
+            "MCPAuthStateDir %s: %s may write it, so a child could change the policy; chown root %s and chmod 0755 %s", state,
+            child.name, state, state);
     }
     mend = apr_psprintf(checks->pool, "make it: install -d -o %s -g mcpauth -m 2770 %s", child.name, spool);
     if (find_directory(checks, "MCPAuthSpoolDir", &global->spool_dir, mend, &info) && !may_write(&child, &info)) {

@@ -10,14 +10,15 @@
 #include "base/text.h"
 #include "policy/challenge.h"
 
-#define ALLOWED_METHODS  "POST, GET, DELETE, OPTIONS"
-#define REQUEST_HEADERS  "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID"
-#define PREFLIGHT_AGE    "600"
-#define PARAM_PREFIX     "Mcp-Param-"
-#define PARAMS_MAX       32
-#define KEYS_RETRY_S     5 /* about as long as a daemon needs to start and fetch */
-#define CHALLENGE_BYTES  (MCPA_SCOPE_TEXT_MAX_BYTES + 2 * MCPA_CLAIM_MAX_BYTES + 512)
-#define BODY_BYTES       512
+#define ALLOWED_METHODS "POST, GET, DELETE, OPTIONS"
+#define REQUEST_HEADERS                                                                                                          \
+    "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID"
+#define PREFLIGHT_AGE   "600"
+#define PARAM_PREFIX    "Mcp-Param-"
+#define PARAMS_MAX      32
+#define KEYS_RETRY_S    5 /* about as long as a daemon needs to start and fetch */
+#define CHALLENGE_BYTES (MCPA_SCOPE_TEXT_MAX_BYTES + 2 * MCPA_CLAIM_MAX_BYTES + 512)
+#define BODY_BYTES      512
 
 /* The Mcp-Param-* headers that the page wants to send and that are header names at all. */
 static const char *allowed_headers(request_rec *r)

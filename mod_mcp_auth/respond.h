@@ -5,8 +5,8 @@
 
 #include "context.h"
 
-/* Answers r as this verdict demands and returns what the hook is to return: DONE after writing it; the status alone for a subrequest, or when an
- * ErrorDocument of this Location is to be shown instead of our body. */
+/* Answers r as this verdict demands and returns what the hook is to return: DONE after writing it; the status alone for a
+ * subrequest, or when an ErrorDocument of this Location is to be shown instead of our body. */
 int mod_mcp_respond(request_rec *r, const mod_mcp_verdict_t *verdict);
 /* The parts: headers of the answer (into err_headers_out) under 'policy', and the JSON text, NUL-terminated. */
 void mod_mcp_respond_headers(request_rec *r, const mod_mcp_verdict_t *verdict, const mcpa_policy_t *policy);

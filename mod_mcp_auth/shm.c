@@ -10,7 +10,8 @@ APLOG_USE_MODULE(mcp_auth);
 #define LINE           64
 #define ROUND_UP(size) (((size) + (LINE - 1)) & ~(size_t)(LINE - 1))
 
-/* What is kept over restarts, by httpd; a new version of the module in the same process finds it and must understand it or leave it. */
+/* What is kept over restarts, by httpd; a new version of the module in the same process finds it and must understand it or leave
+ * it. */
 typedef struct retained {
     apr_shm_t *segment;
     size_t bytes;
@@ -53,12 +54,12 @@ static char *base_of(apr_shm_t *segment)
     return at + (LINE - (uintptr_t)at % LINE) % LINE;
 }
 
+/* Fresh anonymous memory is zero, and stays untouched where nobody needs it. */
 static bool lay_out(char *base, const layout_t *layout)
 {
     unsigned char secrets[2][16];
     head_t *head = (head_t *)(void *)base;
 
-    memset(base, 0, layout->bytes);
     if (apr_generate_random_bytes(secrets[0], sizeof(secrets)) != APR_SUCCESS ||
         !mcpa_ratetable_init(base + layout->address_at, layout->limit_entries, secrets[0]) ||
         !mcpa_ratetable_init(base + layout->identity_at, layout->limit_entries, secrets[1]) ||
@@ -83,7 +84,9 @@ static bool bind_parts(mod_mcp_shm_t *shm, char *base, const layout_t *layout)
     shm->counters = (mod_mcp_counters_t *)(void *)(base + layout->counters_at);
     shm->address_limits = mcpa_ratetable_attach(base + layout->address_at, mcpa_ratetable_bytes(layout->limit_entries));
     shm->identity_limits = mcpa_ratetable_attach(base + layout->identity_at, mcpa_ratetable_bytes(layout->limit_entries));
-    shm->cache = layout->cache_bytes ? mcpa_tokencache_attach(base + layout->cache_at, mcpa_tokencache_bytes(layout->cache_entries)) : NULL;
+    shm->cache = layout->cache_bytes
+                     ? mcpa_tokencache_attach(base + layout->cache_at, mcpa_tokencache_bytes(layout->cache_entries))
+                     : NULL;
     shm->bytes = layout->bytes;
     return shm->address_limits && shm->identity_limits && (shm->cache || !layout->cache_bytes);
 }
@@ -110,8 +113,10 @@ bool mod_mcp_shm_attach(mod_mcp_shm_t *shm, server_rec *s)
     rv = apr_shm_create(&retained->segment, layout.bytes + LINE, NULL, s->process->pool);
     if (rv != APR_SUCCESS) {
         retained->segment = NULL;
-        ap_log_error(APLOG_MARK, APLOG_CRIT | APLOG_STARTUP, rv, s, "MCPA0121: no shared memory of %lu bytes for limits and cached tokens; "
-                     "make MCPAuthLimitTable or MCPAuthTokenCache smaller", (unsigned long)layout.bytes);
+        ap_log_error(APLOG_MARK, APLOG_CRIT | APLOG_STARTUP, rv, s,
+                     "MCPA0121: no shared memory of %lu bytes for limits and cached tokens; "
+                     "make MCPAuthLimitTable or MCPAuthTokenCache smaller",
+                     (unsigned long)layout.bytes);
         return false;
     }
     retained->bytes = apr_shm_size_get(retained->segment);

@@ -3,10 +3,10 @@
  *
  *   head | counters | limits of addresses | limits of identities | verified tokens        each part on its own 64-byte line
  *
- * Anonymous, so it needs no file and no label, and ends with the parent. It belongs to the process, not to a configuration: a graceful restart
- * keeps it, and children of both generations use the same block, so there is never a second budget. Only when a size in the configuration
- * changes is a new one made; old children then end with the old one. What a child does here is atomic operations on single words; there is no
- * lock that a dying child could hold. */
+ * Anonymous, so it needs no file and no label, and ends with the parent. It belongs to the process, not to a configuration: a
+ * graceful restart keeps it, and children of both generations use the same block, so there is never a second budget. Only when a
+ * size in the configuration changes is a new one made; old children then end with the old one. What a child does here is atomic
+ * operations on single words; there is no lock that a dying child could hold. */
 #ifndef MOD_MCP_SHM_H
 #define MOD_MCP_SHM_H
 

@@ -35,7 +35,8 @@ static void collect(numbers_t *numbers, const mod_mcp_runtime_t *runtime)
     numbers->cache_hits = load(&runtime->shm.counters->cache_hits);
     numbers->cache_misses = load(&runtime->shm.counters->cache_misses);
     mcpa_ratetable_stats(runtime->shm.address_limits, now_ns, &numbers->address_live, &numbers->address_slots, &overflow);
-    mcpa_ratetable_stats(runtime->shm.identity_limits, now_ns, &numbers->identity_live, &numbers->identity_slots, &numbers->overflow);
+    mcpa_ratetable_stats(runtime->shm.identity_limits, now_ns, &numbers->identity_live, &numbers->identity_slots,
+                         &numbers->overflow);
     numbers->overflow += overflow;
     numbers->backlog_bytes = mod_mcp_spool_backlog_bytes(runtime->spool);
     numbers->lost = mod_mcp_spool_lost(runtime->spool);
@@ -51,12 +52,14 @@ static void print_short(request_rec *r, const numbers_t *n)
     for (int outcome = 0; outcome <= MCPA_OUTCOME_ERROR; outcome++) {
         ap_rprintf(r, "MCPAuthDecisions_%s: " U64 "\n", mcpa_outcome_word((mcpa_outcome_t)outcome), n->outcomes[outcome]);
     }
-    ap_rprintf(r, "MCPAuthShadowDenials: " U64 "\nMCPAuthTokenCacheHits: " U64 "\nMCPAuthTokenCacheMisses: " U64 "\n", n->shadow_denials,
-               n->cache_hits, n->cache_misses);
+    ap_rprintf(r, "MCPAuthShadowDenials: " U64 "\nMCPAuthTokenCacheHits: " U64 "\nMCPAuthTokenCacheMisses: " U64 "\n",
+               n->shadow_denials, n->cache_hits, n->cache_misses);
     ap_rprintf(r, "MCPAuthLimitEntries: %lu\nMCPAuthLimitCapacity: %lu\nMCPAuthLimitOverflow: " U64 "\n",
-               (unsigned long)(n->address_live + n->identity_live), (unsigned long)(n->address_slots + n->identity_slots), n->overflow);
-    ap_rprintf(r, "MCPAuthChildSpoolBytes: " U64 "\nMCPAuthChildLost: " U64 "\nMCPAuthChildIssuersWithKeys: %u\nMCPAuthIssuers: %d\n",
-               n->backlog_bytes, n->lost, n->issuers_loaded, n->issuers);
+               (unsigned long)(n->address_live + n->identity_live), (unsigned long)(n->address_slots + n->identity_slots),
+               n->overflow);
+    ap_rprintf(
+        r, "MCPAuthChildSpoolBytes: " U64 "\nMCPAuthChildLost: " U64 "\nMCPAuthChildIssuersWithKeys: %u\nMCPAuthIssuers: %d\n",
+        n->backlog_bytes, n->lost, n->issuers_loaded, n->issuers);
 }
 
 static void print_row(request_rec *r, bool as_table, const char *name, const char *text)
@@ -80,18 +83,21 @@ static void print_html(request_rec *r, const mod_mcp_runtime_t *runtime, const n
     ap_rputs("<hr />\n<h2>MCP authorization</h2>\n", r);
     ap_rputs(as_table ? "<table border=\"0\">\n" : "<dl>\n", r);
     print_row(r, as_table, "Decisions since the start",
-              apr_psprintf(r->pool, U64 " allowed, " U64 " denied, " U64 " over a limit, " U64 " not possible; " U64 " only noted (Shadow)",
+              apr_psprintf(r->pool,
+                           U64 " allowed, " U64 " denied, " U64 " over a limit, " U64 " not possible; " U64
+                               " only noted (Shadow)",
                            n->outcomes[MCPA_OUTCOME_ALLOW], n->outcomes[MCPA_OUTCOME_DENY], n->outcomes[MCPA_OUTCOME_LIMIT],
                            n->outcomes[MCPA_OUTCOME_ERROR], n->shadow_denials));
     print_reasons(r, runtime, as_table);
-    print_row(r, as_table, "Cache of verified tokens", apr_psprintf(r->pool, U64 " hits, " U64 " misses", n->cache_hits, n->cache_misses));
+    print_row(r, as_table, "Cache of verified tokens",
+              apr_psprintf(r->pool, U64 " hits, " U64 " misses", n->cache_hits, n->cache_misses));
     print_row(r, as_table, "Rate limits",
               apr_psprintf(r->pool, "%lu of %lu addresses, %lu of %lu identities, " U64 " requests without a bucket of their own",
                            (unsigned long)n->address_live, (unsigned long)n->address_slots, (unsigned long)n->identity_live,
                            (unsigned long)n->identity_slots, n->overflow));
     print_row(r, as_table, "This child",
-              apr_psprintf(r->pool, "keys of %u of %d issuers; audit spool " U64 " bytes, " U64 " records lost", n->issuers_loaded, n->issuers,
-                           n->backlog_bytes, n->lost));
+              apr_psprintf(r->pool, "keys of %u of %d issuers; audit spool " U64 " bytes, " U64 " records lost",
+                           n->issuers_loaded, n->issuers, n->backlog_bytes, n->lost));
     ap_rputs(as_table ? "</table>\n" : "</dl>\n", r);
 }
 

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "neighbours.h"
+
+/* Whether a directive stands anywhere in the configuration; with_value: only with this first word. */
+static bool is_written(const ap_directive_t *line, const char *name, const char *with_value)
+{
+    for (; line; line = line->next) {
+        if (!ap_cstr_casecmp(line->directive, name) && (!with_value || !ap_cstr_casecmp(line->args, with_value))) {
+            return true;
+        }
+        if (line->first_child && is_written(line->first_child, name, with_value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Log levels at which other modules write what clients send, before any hook could keep a token out of it. httpd's own dump of
+ * the headers (http:trace4) is not among them: see mod_mcp_hide_credential. */
+static void check_log_levels(mod_mcp_checks_t *checks)
+{
+    static const struct {
+        const char *module, *name;
+        int level;
+        const char *what;
+    } rows[] = {
+        { "mod_http2.c", "http2", APLOG_TRACE4,
+          "the headers of every HTTP/2 request, tokens included; write LogLevel http2:info" },
+        { "mod_dumpio.c", "dumpio", APLOG_TRACE7, "everything that clients send, tokens included; write LogLevel dumpio:info" },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const module *m = ap_find_linked_module(rows[i].module);
+
+        for (const server_rec *s = checks->main; m && s; s = s->next) {
+            if (ap_get_server_module_loglevel(s, m->module_index) >= rows[i].level) {
+                mod_mcp_warning(checks, "MCPA0119", "vhost %s: LogLevel %s:trace%d and above writes %s",
+                                mod_mcp_server_of(s)->vhost, rows[i].name, rows[i].level - APLOG_TRACE1 + 1, rows[i].what);
+            }
+        }
+    }
+}
+
+void mod_mcp_check_neighbours(mod_mcp_checks_t *checks)
+{
+    if (!ap_find_linked_module("mod_watchdog.c")) {
+        mod_mcp_problem(checks, "MCPA0115", NULL, 0,
+                        "mod_watchdog is not loaded, and without it no child speaks with the daemon; write "
+                        "LoadModule watchdog_module modules/mod_watchdog.so");
+    }
+    if (is_written(ap_conftree, "CacheEnable", NULL) && !is_written(ap_conftree, "CacheQuickHandler", "off")) {
+        mod_mcp_warning(checks, "MCPA0116",
+                        "mod_cache answers before any access check, from what it stored before MCPAuth was on; write "
+                        "CacheQuickHandler off and empty the cache once (answers of guarded Locations are never stored)");
+    }
+    if (is_written(ap_conftree, "ForensicLog", NULL)) {
+        mod_mcp_warning(checks, "MCPA0117",
+                        "ForensicLog writes every request's headers to a file, tokens included; leave it out");
+    }
+    check_log_levels(checks);
+    for (server_rec *s = checks->main; s; s = s->next) {
+        if (mod_mcp_server_of(s)->development && (!s->is_virtual || !mod_mcp_server_of(checks->main)->development)) {
+            mod_mcp_warning(checks, "MCPA0118",
+                            "vhost %s: MCPAuthMode is development: http to loopback addresses is accepted; never leave it "
+                            "so where others can reach this server",
+                            mod_mcp_server_of(s)->vhost);
+        }
+    }
+}
