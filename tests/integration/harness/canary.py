@@ -6,9 +6,25 @@ import re
 OWN_LINES = re.compile(r"\[http:trace[4-8]\]")
 
 
+# Nearly every needle is base64url text; such runs are rare in logs, so only they are looked into, and thousands of needles cost no more than one.
+RUNS = re.compile(r"[A-Za-z0-9_-]{16,}")
+WINDOW = 16
+
+
 class Canaries:
     def __init__(self):
         self._needles = {}
+        self._by_window = {}  # the first characters of a needle that is one run: the needles that begin so
+        self._others = []
+
+    def _add(self, needle, hint):
+        if needle in self._needles:
+            return
+        self._needles[needle] = hint
+        if RUNS.fullmatch(needle):
+            self._by_window.setdefault(needle[:WINDOW], []).append(needle)
+        else:
+            self._others.append(needle)
 
     def remember(self, token, hint=""):
         """The signature's beginning, the claims part's middle and end. (Its beginning is the same in every token of an issuer.)"""
@@ -17,24 +33,33 @@ class Canaries:
         claims, signature = (parts[1], parts[-1]) if len(parts) > 2 else (text, "")
         for piece in (signature[:40], claims[-40:], claims[len(claims) // 2:][:40]):
             if len(piece) >= 16:
-                self._needles[piece] = hint or text[:40]
+                self._add(piece, hint or text[:40])
 
     def remember_text(self, text, hint=""):
-        self._needles[text] = hint or text
+        self._add(text, hint or text)
 
     def __len__(self):
         return len(self._needles)
 
+    def _find_in(self, line):
+        for needle in self._others:
+            if needle in line:
+                return needle
+        for run in RUNS.finditer(line):
+            run = run.group(0)
+            for at in range(len(run) - WINDOW + 1):
+                for needle in self._by_window.get(run[at:at + WINDOW], ()):
+                    if run.startswith(needle, at):
+                        return needle
+        return None
+
     def find(self, text):
         """[(needle, line)] of what stands in this text."""
-        if not self._needles or not text:
-            return []
-        pattern = re.compile("|".join(re.escape(n) for n in self._needles))
         found = []
-        for line in text.splitlines():
+        for line in text.splitlines() if self._needles and text else ():
             if OWN_LINES.search(line):
                 continue
-            m = pattern.search(line)
-            if m:
-                found.append((m.group(0), line[:400]))
+            needle = self._find_in(line)
+            if needle is not None:
+                found.append((needle, line[:400]))
         return found
