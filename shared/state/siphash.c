@@ -10,11 +10,18 @@ static inline uint64_t rotate_left(uint64_t word, unsigned bits)
     return word << bits | word >> (64 - bits);
 }
 
-static inline uint64_t load(const unsigned char *at, size_t len)
+static inline uint64_t load(const unsigned char *at)
 {
-    uint64_t word = 0;
+    return (uint64_t)at[0] | (uint64_t)at[1] << 8 | (uint64_t)at[2] << 16 | (uint64_t)at[3] << 24 | (uint64_t)at[4] << 32 |
+           (uint64_t)at[5] << 40 | (uint64_t)at[6] << 48 | (uint64_t)at[7] << 56;
+}
 
-    for (size_t i = 0; i < len; i++) {
+/* Fewer than eight bytes; the length of all stands on top. */
+static inline uint64_t load_last(const unsigned char *at, size_t left, size_t len)
+{
+    uint64_t word = (uint64_t)(len & 0xff) << 56;
+
+    for (size_t i = 0; i < left; i++) {
         word |= (uint64_t)at[i] << (8 * i);
     }
     return word;
@@ -47,16 +54,16 @@ uint64_t mcpa_siphash(const unsigned char key[16], const void *bytes, size_t len
 {
     const unsigned char *at = bytes;
     size_t left = len;
-    uint64_t k0 = load(key, 8);
-    uint64_t k1 = load(key + 8, 8);
+    uint64_t k0 = load(key);
+    uint64_t k1 = load(key + 8);
     /* The paper's constants. */
     lanes_t s = { k0 ^ UINT64_C(0x736f6d6570736575), k1 ^ UINT64_C(0x646f72616e646f6d), k0 ^ UINT64_C(0x6c7967656e657261),
                   k1 ^ UINT64_C(0x7465646279746573) };
 
     for (; left >= 8; at += 8, left -= 8) {
-        absorb(&s, load(at, 8));
+        absorb(&s, load(at));
     }
-    absorb(&s, load(at, left) | (uint64_t)(len & 0xff) << 56);
+    absorb(&s, load_last(at, left, len));
     s.v2 ^= 0xff;
     for (int i = 0; i < 4; i++) {
         mix(&s);

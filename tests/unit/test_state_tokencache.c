@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The cache of verified tokens: a hit is exactly what was put for that token, policy and key generation, or it is a miss; with
- * many writers, with writers killed in the middle, and whatever lies in the memory. */
-#include "test_state.h"
-
-#include "state/tokencache.h"
+/* The cache of verified tokens, seen by one process: a hit is exactly what was put for that token, policy and key generation, or
+ * it is a miss, whatever lies in the memory. */
+#include "test_state_tokencache.h"
 
 typedef struct fixture {
     size_t bytes;
@@ -24,54 +22,6 @@ static fixture_t new_cache(size_t entries)
 static void free_cache(fixture_t *f)
 {
     assert_int_equal(munmap(f->memory, f->bytes), 0);
-}
-
-static mcpa_token_cache_key_t key_of(uint64_t token, uint64_t policy, uint64_t keys)
-{
-    mcpa_token_cache_key_t key = { .policy = policy, .keys = keys };
-    uint64_t random = token * 2654435761u + 1;
-
-    for (unsigned i = 0; i < 4; i++) {
-        uint64_t word = next_random(&random);
-
-        memcpy(key.token_hash + 8 * i, &word, 8);
-    }
-    return key;
-}
-
-/* Facts of which every byte follows from the key and the version, so that a mixture of two is seen. */
-static mcpa_token_facts_t facts_of(uint64_t token, uint64_t version)
-{
-    mcpa_token_facts_t facts;
-    uint64_t random = token * 1000003 + version * 7919 + 1;
-    size_t at = 0;
-
-    memset(&facts, 0, sizeof(facts));
-    facts.expires_s = (int64_t)(1000 + token);
-    facts.not_before_s = (int64_t)version;
-    facts.issuer_index = (uint32_t)next_random(&random);
-    facts.has = (uint8_t)next_random(&random);
-    for (unsigned i = 0; i < 6; i++) {
-        facts.len[i] = (uint16_t)(next_random(&random) % 129); /* 6 x 128 is the limit */
-        for (unsigned j = 0; j < facts.len[i]; j++) {
-            facts.text[at++] = (char)next_random(&random);
-        }
-    }
-    return facts;
-}
-
-static bool facts_equal(const mcpa_token_facts_t *a, const mcpa_token_facts_t *b)
-{
-    size_t text = 0;
-
-    for (unsigned i = 0; i < 6; i++) {
-        if (a->len[i] != b->len[i]) {
-            return false;
-        }
-        text += a->len[i];
-    }
-    return a->expires_s == b->expires_s && a->not_before_s == b->not_before_s && a->issuer_index == b->issuer_index &&
-           a->has == b->has && memcmp(a->text, b->text, text) == 0;
 }
 
 static void what_was_put_is_found_and_equal(void **state)
@@ -137,15 +87,6 @@ static void a_new_key_generation_replaces_the_old_entry(void **state)
         assert_false(mcpa_tokencache_get(f.cache, &key, &facts));
     }
     free_cache(&f);
-}
-
-/* Five tokens of one set of four. */
-static mcpa_token_cache_key_t neighbour(uint64_t number)
-{
-    mcpa_token_cache_key_t key = key_of(number, 1, 1);
-
-    memset(key.token_hash, 0, 8);
-    return key;
 }
 
 static void the_expired_goes_first_then_what_expires_next(void **state)
@@ -317,83 +258,6 @@ static void a_reader_of_trampled_memory_stays_within_its_bounds(void **state)
     free_cache(&f);
 }
 
-typedef struct scene {
-    mcpa_tokencache_t *cache;
-    unsigned rounds;
-    _Atomic uint64_t hits;
-    _Atomic uint64_t mixtures;
-} scene_t;
-
-#define TOKENS 12 /* in one set of four: everybody evicts everybody */
-
-static void put_and_get(void *ctx, unsigned number)
-{
-    scene_t *scene = ctx;
-    uint64_t random = number + 1;
-
-    for (unsigned i = 0; i < scene->rounds; i++) {
-        uint64_t token = next_random(&random) % TOKENS;
-        uint64_t version = next_random(&random) % 1000;
-        mcpa_token_cache_key_t key = neighbour(token);
-        mcpa_token_facts_t facts;
-
-        if (next_random(&random) % 4 == 0) {
-            facts = facts_of(token, version);
-            mcpa_tokencache_put(scene->cache, &key, &facts, 0);
-        } else if (mcpa_tokencache_get(scene->cache, &key, &facts)) {
-            /* Token and version stand in the facts; everything else must follow from them. */
-            mcpa_token_facts_t expected = facts_of(token, (uint64_t)facts.not_before_s);
-
-            (void)atomic_fetch_add(&scene->hits, 1);
-            (void)atomic_fetch_add(&scene->mixtures, facts_equal(&facts, &expected) ? 0 : 1);
-        }
-    }
-}
-
-static scene_t *new_scene(void)
-{
-    scene_t *scene = shared_memory(4096 + mcpa_tokencache_bytes(16));
-
-    scene->cache = mcpa_tokencache_init((unsigned char *)scene + 4096, 16);
-    return scene;
-}
-
-static void no_reader_ever_sees_a_mixture_of_two_entries(void **state)
-{
-    scene_t *scene = new_scene();
-
-    (void)state;
-    scene->rounds = 40000;
-    run_crowd(4, 2, put_and_get, scene);
-    assert_true(atomic_load(&scene->hits) > 100);
-    assert_int_equal(atomic_load(&scene->mixtures), 0);
-    assert_int_equal(munmap(scene, 4096 + mcpa_tokencache_bytes(16)), 0);
-}
-
-static void a_writer_killed_at_any_instant_costs_an_entry_at_most(void **state)
-{
-    scene_t *scene = new_scene();
-    unsigned usable = 0;
-
-    (void)state;
-    scene->rounds = 1000;
-    kill_repeatedly(15, put_and_get, scene);
-    put_and_get(scene, 99);
-    assert_int_equal(atomic_load(&scene->mixtures), 0);
-    assert_ptr_equal(mcpa_tokencache_attach(scene->cache, mcpa_tokencache_bytes(16)), scene->cache);
-    /* The other sets were not touched: they still take and give. */
-    for (uint64_t set = 1; set < 4; set++) {
-        mcpa_token_cache_key_t key = neighbour(1);
-        mcpa_token_facts_t facts = facts_of(1, 1);
-
-        key.token_hash[0] = (unsigned char)set;
-        mcpa_tokencache_put(scene->cache, &key, &facts, 0);
-        usable += mcpa_tokencache_get(scene->cache, &key, &facts) ? 1 : 0;
-    }
-    assert_int_equal(usable, 3);
-    assert_int_equal(munmap(scene, 4096 + mcpa_tokencache_bytes(16)), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,8 +271,6 @@ int main(void)
         cmocka_unit_test(strings_over_the_limit_are_not_cached),
         cmocka_unit_test(attach_takes_only_a_cache_of_this_layout_and_size),
         cmocka_unit_test(a_reader_of_trampled_memory_stays_within_its_bounds),
-        cmocka_unit_test(no_reader_ever_sees_a_mixture_of_two_entries),
-        cmocka_unit_test(a_writer_killed_at_any_instant_costs_an_entry_at_most),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The metrics registry: both text forms by the book (exposition formats 0.0.4, OpenMetrics 1.0), bounded series, and a checkpoint
- * that brings counters back. */
+/* The metrics registry: both text forms by the book (exposition formats 0.0.4, OpenMetrics 1.0), and bounded series. */
 #include "test_wire.h"
 
 #include <math.h>
@@ -357,91 +356,6 @@ static void past_the_bound_a_new_label_set_is_counted_as_other(void **state)
     mcpa_metrics_free(&m);
 }
 
-static mcpa_status_t load_text(mcpa_metrics_t *m, const char *text)
-{
-    mcpa_json_t *json = NULL;
-    mcpa_status_t status;
-
-    assert_int_equal(mcpa_json_parse(&json, mcpa_str(text), 8, 1000000), MCPA_OK);
-    status = mcpa_metrics_load(m, json);
-    mcpa_json_free(&json);
-    return status;
-}
-
-static void counters_and_histograms_survive_the_checkpoint_and_gauges_do_not(void **state)
-{
-    mcpa_metrics_t *m = mcpa_metrics_new();
-    mcpa_metrics_t *back = mcpa_metrics_new();
-    char *saved;
-    char *text;
-    char *text_back;
-
-    (void)state;
-    mcpa_metrics_add(m, MCPA_METRIC_DENIALS, V(S("a\"b\\\n\xff"), S("expired")), 5);
-    mcpa_metrics_add(m, MCPA_METRIC_DENIALS, V(S("/mcp"), S("expired")), 0.1);
-    mcpa_metrics_add(m, MCPA_METRIC_AUDIT_RECORDS, NULL, 1e17);
-    mcpa_metrics_observe(m, MCPA_METRIC_REQUEST_SECONDS, V(S("/mcp")), 0.004);
-    mcpa_metrics_observe(m, MCPA_METRIC_REQUEST_SECONDS, V(S("/mcp")), 400);
-    mcpa_metrics_observe(m, MCPA_METRIC_VERIFY_SECONDS, NULL, 3e-05);
-    text = print(m, true);
-    mcpa_metrics_set(m, MCPA_METRIC_LINKS, NULL, 9);
-    saved = mcpa_metrics_save(m);
-    assert_non_null(saved);
-    assert_null(strstr(saved, "mcpauth_links"));
-    assert_int_equal(load_text(back, saved), MCPA_OK);
-    text_back = print(back, true);
-    assert_string_equal(text_back, text);
-    free(saved);
-    free(text);
-    free(text_back);
-    mcpa_metrics_free(&m);
-    mcpa_metrics_free(&back);
-}
-
-static void another_versions_rows_are_skipped(void **state)
-{
-    mcpa_metrics_t *m = mcpa_metrics_new();
-
-    (void)state;
-    assert_int_equal(
-        load_text(m, "{\"mcpauth_gone_total\":7,"
-                     "\"mcpauth_links\":[{\"labels\":[],\"value\":3}],"
-                     "\"mcpauth_denials_total\":[{\"labels\":[\"/mcp\"],\"value\":3},{\"labels\":[\"/mcp\",\"x\"],\"value\":4}],"
-                     "\"mcpauth_request_bytes\":[{\"labels\":[\"/mcp\"],\"sum\":3,\"buckets\":[1,2]}]}"),
-        MCPA_OK);
-    assert_true(mcpa_metrics_get(m, MCPA_METRIC_LINKS, NULL) == 0);
-    assert_true(mcpa_metrics_get(m, MCPA_METRIC_DENIALS, V(S("/mcp"), S("x"))) == 4);
-    assert_true(mcpa_metrics_get(m, MCPA_METRIC_REQUEST_BYTES, V(S("/mcp"))) == 0);
-    mcpa_metrics_free(&m);
-}
-
-static void a_damaged_checkpoint_leaves_the_registry_empty(void **state)
-{
-    static const char *const damaged[] = {
-        "[]",
-        "{\"mcpauth_denials_total\":{}}",
-        "{\"mcpauth_denials_total\":[7]}",
-        "{\"mcpauth_denials_total\":[{\"labels\":[\"a\",\"b\"]}]}",
-        "{\"mcpauth_denials_total\":[{\"labels\":[\"a\",\"b\"],\"value\":\"7\"}]}",
-        "{\"mcpauth_denials_total\":[{\"labels\":[\"a\",\"b\"],\"value\":-7}]}",
-        "{\"mcpauth_request_bytes\":[{\"labels\":[\"a\"],\"sum\":1,\"buckets\":[1,2,3,4,5,6,-7]}]}",
-        "{\"mcpauth_request_bytes\":[{\"labels\":[\"a\"],\"sum\":1,\"buckets\":[1,2,3,4,5,6,\"7\"]}]}",
-    };
-
-    (void)state;
-    for (size_t i = 0; i < COUNT(damaged); i++) {
-        mcpa_metrics_t *m = mcpa_metrics_new();
-        char whole[512];
-
-        /* Something good comes first and must not stay. */
-        (void)snprintf(whole, sizeof(whole),
-                       "{\"mcpauth_requests_total\":[{\"labels\":[\"a\",\"b\",\"c\",\"d\"],\"value\":7}],%s", damaged[i] + 1);
-        assert_int_equal(load_text(m, i == 0 ? damaged[i] : whole), MCPA_EMALFORMED);
-        assert_true(mcpa_metrics_get(m, MCPA_METRIC_REQUESTS, V(S("a"), S("b"), S("c"), S("d"))) == 0);
-        mcpa_metrics_free(&m);
-    }
-}
-
 static void ten_thousand_series_print_quickly(void **state)
 {
     mcpa_metrics_t *m = mcpa_metrics_new();
@@ -476,9 +390,6 @@ int main(void)
         cmocka_unit_test(openmetrics_names_families_without_total_and_ends_in_eof),
         cmocka_unit_test(numbers_print_in_the_fewest_digits_that_read_back),
         cmocka_unit_test(past_the_bound_a_new_label_set_is_counted_as_other),
-        cmocka_unit_test(counters_and_histograms_survive_the_checkpoint_and_gauges_do_not),
-        cmocka_unit_test(another_versions_rows_are_skipped),
-        cmocka_unit_test(a_damaged_checkpoint_leaves_the_registry_empty),
         cmocka_unit_test(ten_thousand_series_print_quickly),
     };
 
