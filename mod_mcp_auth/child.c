@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "child.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <unistd.h>
 
-#include "mod_watchdog.h"
+#include "apr_thread_proc.h"
 
 #include "clock.h"
 #include "places.h"
@@ -12,15 +14,18 @@
 
 APLOG_USE_MODULE(mcp_auth);
 
-#define SLICE_MS        100              /* how late the link may notice that the child ends */
-#define FLUSH_MS        600              /* a slice, and what the link takes to say goodbye */
-#define LIMITS_EVERY_US (10 * 1000000LL) /* counting live buckets scans the whole table, and there may be hundreds of children   \
-                                          */
+#define SLICE_MS 100  /* how late the link may notice that the child ends */
+#define FLUSH_MS 600  /* a slice, and what the link takes to say goodbye */
+#define END_MS   2000 /* after that a stuck link is left behind */
+#define LIMITS_EVERY_US                                                                                                          \
+    (10 * 1000000LL) /* counting live buckets scans the whole table, and there may be hundreds of children                       \
+                      */
 
 static mod_mcp_shm_t shared; /* the parent's, inherited by fork */
 static mod_mcp_runtime_t *runtime;
 static _Atomic bool stopping; /* set by the main thread, read by the link's */
 static _Atomic bool linking;  /* set by the link's thread while it is at work, read by the main thread */
+static apr_thread_t *link_thread;
 static _Atomic int active_requests;
 static _Atomic uint64_t requests_named;
 
@@ -73,54 +78,67 @@ static unsigned fill_gauges(void *ctx __attribute__((unused)), struct mcpa_gauge
     return n;
 }
 
-/* The link lives inside one call that lasts as long as the child: mod_watchdog ends a thread whose callback returns as soon as
- * the child begins to stop, while its last requests, streams among them, still want their records sent. It ends when the main
- * thread says so: by mod_watchdog's STOPPING, when the child's pool goes, after its last request, and before this thread is
- * waited for; or by child_stopping. */
-static apr_status_t run_link(int state, void *data __attribute__((unused)), apr_pool_t *pool __attribute__((unused)))
+/* The link's thread: from child_init until the main thread says stop. A thread of our own and not one of mod_watchdog's, because
+ * that module waits for its thread only once the thread has begun to run: a prefork child that is told to leave right after its
+ * start would take the pools away under it. */
+static void *APR_THREAD_FUNC run_link(apr_thread_t *thread __attribute__((unused)), void *data)
 {
-    if (state == AP_WATCHDOG_STATE_STOPPING) {
-        atomic_store(&stopping, true);
-    }
-    if (state != AP_WATCHDOG_STATE_RUNNING || !runtime) {
-        return APR_SUCCESS;
-    }
-    atomic_store(&linking, true);
+    mod_mcp_link_t *link = data;
+
     while (!atomic_load(&stopping)) {
-        mod_mcp_link_run(runtime->link, SLICE_MS);
+        mod_mcp_link_run(link, SLICE_MS);
     }
-    mod_mcp_link_stop(runtime->link);
+    mod_mcp_link_stop(link);
     atomic_store(&linking, false);
-    return APR_EOF; /* not again */
+    return NULL;
 }
 
-static bool register_link(apr_pool_t *pconf, server_rec *s)
+/* Waits for the thread, but not for ever: prefork ends a child from within a signal handler, and the main thread it interrupted
+ * may hold what the link wants. A process that cannot take its pools away safely leaves at once: what was committed is in the
+ * spool, and the daemon finds it there. */
+static apr_status_t end_link(void *unused __attribute__((unused)))
 {
-    APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get_instance = APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
-    APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *register_callback =
-        APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
-    ap_watchdog_t *watchdog;
-    apr_status_t rv = APR_ENOTIMPL;
+    apr_status_t rv;
 
-    if (get_instance && register_callback) {
-        rv = get_instance(&watchdog, "_mcp_auth_", 0, 0, pconf);
-        if (rv == APR_SUCCESS) {
-            rv = register_callback(watchdog, AP_WD_TM_SLICE, NULL, run_link);
+    atomic_store(&stopping, true);
+    for (int waited_ms = 0; atomic_load(&linking); waited_ms += 5) {
+        if (waited_ms >= END_MS) {
+            _exit(0);
         }
+        apr_sleep(5000);
     }
-    if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT | APLOG_STARTUP, rv, s,
-                     "MCPA0123: mod_watchdog gives no thread for the link to the daemon");
+    (void)apr_thread_join(&rv, link_thread);
+    runtime = NULL;
+    return APR_SUCCESS;
+}
+
+/* Signals are the main thread's: the new one is born deaf to all of them. */
+static bool start_link(apr_pool_t *pchild, mod_mcp_link_t *link)
+{
+    sigset_t all, before;
+    apr_status_t rv;
+
+    atomic_store(&stopping, false);
+    atomic_store(&linking, true);
+    sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    rv = apr_thread_create(&link_thread, NULL, run_link, link, pchild);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    atomic_store(&linking, rv == APR_SUCCESS);
+    if (rv == APR_SUCCESS) {
+        /* Before the subpools and cleanups of what the thread works with. */
+        apr_pool_pre_cleanup_register(pchild, NULL, end_link);
     }
     return rv == APR_SUCCESS;
 }
 
-int mod_mcp_post_config(apr_pool_t *pconf, apr_pool_t *plog __attribute__((unused)), apr_pool_t *ptemp, server_rec *s)
+int mod_mcp_post_config(apr_pool_t *pconf __attribute__((unused)), apr_pool_t *plog __attribute__((unused)), apr_pool_t *ptemp,
+                        server_rec *s)
 {
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG || !mod_mcp_global()->guarded) {
         return OK;
     }
-    if (!mod_mcp_shm_attach(&shared, s) || !register_link(pconf, s)) {
+    if (!mod_mcp_shm_attach(&shared, s)) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     mod_mcp_publish_snapshot(s, ptemp);
@@ -163,11 +181,11 @@ void mod_mcp_child_init(apr_pool_t *pchild, server_rec *s)
         return;
     }
     made->link = mod_mcp_link_new(pchild, s, global->socket.text, global->generation, made->spool, made->keys, fill_gauges, NULL);
-    if (!made->link) {
+    runtime = made; /* the link's thread finds it */
+    if (!made->link || !start_link(pchild, made->link)) {
+        runtime = NULL;
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "MCPA0124: this child has no link and refuses every guarded request");
-        return;
     }
-    runtime = made;
 }
 
 /* A child that is told to stop at once leaves without destroying its pool, so nobody would wait for the link; here its last

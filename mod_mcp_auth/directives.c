@@ -249,7 +249,7 @@ const char *mod_mcp_set_audit(cmd_parms *cmd, void *conf, const char *arg)
 
 void mod_mcp_note_require(cmd_parms *cmd)
 {
-    mod_mcp_dir_t *dir = ap_get_module_config(cmd->context, &mcp_auth_module);
+    mod_mcp_dir_t *dir = cmd->context ? ap_get_module_config(cmd->context, &mcp_auth_module) : NULL;
 
     /* Require also stands where nothing of ours does; such a section stays none of ours. */
     if (dir && dir->section && !dir->section->where[MOD_MCP_REQUIRE]) {

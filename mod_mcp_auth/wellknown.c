@@ -10,7 +10,8 @@
 #include "policy/metadata.h"
 #include "respond.h"
 
-#define DOCUMENT_BYTES (MCPA_ISSUERS_MAX * 512 + MCPA_SCOPE_TEXT_MAX_BYTES + 4096)
+/* Room for the longest one there can be; given back as soon as its text is copied. */
+#define DOCUMENT_BYTES ((MCPA_ISSUERS_MAX + 2) * (MCPA_CLAIM_MAX_BYTES + 8) + MCPA_ISSUERS_MAX * MCPA_SCOPE_TEXT_MAX_BYTES)
 #define METHODS_HERE   "GET, HEAD, OPTIONS"
 #define PREFIX_LEN     (sizeof(MCPA_METADATA_PREFIX) - 1)
 
