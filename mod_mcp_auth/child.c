@@ -124,12 +124,13 @@ static bool start_link(apr_pool_t *pchild, mod_mcp_link_t *link)
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     rv = apr_thread_create(&link_thread, NULL, run_link, link, pchild);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    atomic_store(&linking, rv == APR_SUCCESS);
-    if (rv == APR_SUCCESS) {
-        /* Before the subpools and cleanups of what the thread works with. */
-        apr_pool_pre_cleanup_register(pchild, NULL, end_link);
+    if (rv != APR_SUCCESS) {
+        atomic_store(&linking, false);
+        return false;
     }
-    return rv == APR_SUCCESS;
+    /* Before the subpools and cleanups of what the thread works with. */
+    apr_pool_pre_cleanup_register(pchild, NULL, end_link);
+    return true;
 }
 
 int mod_mcp_post_config(apr_pool_t *pconf __attribute__((unused)), apr_pool_t *plog __attribute__((unused)), apr_pool_t *ptemp,

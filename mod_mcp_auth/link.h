@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The child's connection to the daemon: records out, acknowledgements and key news in. Lives in mod_watchdog's per-child callback; request threads
+/* The child's connection to the daemon: records out, acknowledgements and key news in. Lives in a thread of its own (child.c); request threads
  * never touch the socket. Connects after privileges were dropped, reconnects with jittered back-off from 50 ms to 2 s, never blocks longer than
  * its slice. It also does the spool's housekeeping, so it must run where there is no daemon, too.
  *

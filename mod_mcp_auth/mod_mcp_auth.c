@@ -25,14 +25,13 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog __attribute__((unused)
 
 static void register_hooks(apr_pool_t *pool)
 {
-    static const char *const before_watchdog[] = { "mod_watchdog.c", NULL };
     static const char *const before_log[] = { "mod_log_config.c", NULL };
 
-    /* Start. The link's thread, which mod_watchdog starts in its child_init, must find this child's runtime. */
+    /* Start. */
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_config(mod_mcp_check_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_post_config(mod_mcp_post_config, NULL, before_watchdog, APR_HOOK_MIDDLE);
-    ap_hook_child_init(mod_mcp_child_init, NULL, before_watchdog, APR_HOOK_MIDDLE);
+    ap_hook_post_config(mod_mcp_post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(mod_mcp_child_init, NULL, NULL, APR_HOOK_MIDDLE);
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
     ap_hook_child_stopping(mod_mcp_child_stopping, NULL, NULL, APR_HOOK_MIDDLE);
 #endif

@@ -43,11 +43,6 @@ static void check_log_levels(mod_mcp_checks_t *checks)
 
 void mod_mcp_check_neighbours(mod_mcp_checks_t *checks)
 {
-    if (!ap_find_linked_module("mod_watchdog.c")) {
-        mod_mcp_problem(checks, "MCPA0115", NULL, 0,
-                        "mod_watchdog is not loaded, and without it no child speaks with the daemon; write "
-                        "LoadModule watchdog_module modules/mod_watchdog.so");
-    }
     if (is_written(ap_conftree, "CacheEnable", NULL) && !is_written(ap_conftree, "CacheQuickHandler", "off")) {
         mod_mcp_warning(checks, "MCPA0116",
                         "mod_cache answers before any access check, from what it stored before MCPAuth was on; write "
