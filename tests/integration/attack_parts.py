@@ -28,29 +28,44 @@ FORCED_FETCH_GAP_S = 30
 
 
 class Trap:
-    """An address that nobody has a reason to contact."""
+    """Addresses that nobody has a reason to contact: one port of 127.0.0.1 and of 127.0.0.2. said: what callers sent."""
 
     def __init__(self):
         self.port = free_port()
-        self.connections = 0
-        self._socket = socket.create_server(("127.0.0.1", self.port))
-        threading.Thread(target=self._listen, daemon=True).start()
+        self.said = []
+        self._sockets = [socket.create_server((host, self.port)) for host in ("127.0.0.1", "127.0.0.2")]
+        for server in self._sockets:
+            threading.Thread(target=self._listen, args=(server,), daemon=True).start()
 
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
-    def _listen(self):
+    @property
+    def elsewhere(self):
+        return f"http://127.0.0.2:{self.port}"
+
+    @property
+    def connections(self):
+        return len(self.said)
+
+    def _listen(self, server):
         try:
             while True:
-                connection, _ = self._socket.accept()
-                self.connections += 1
+                connection, _ = server.accept()
+                self.said.append("")
+                connection.settimeout(1)
+                try:
+                    self.said[-1] = connection.recv(200).decode("latin-1")
+                except OSError:
+                    pass
                 connection.close()
         except OSError:
             pass
 
     def stop(self):
-        self._socket.close()
+        for server in self._sockets:
+            server.close()
 
 
 class Attacks:
@@ -115,7 +130,7 @@ class Attacks:
             answer = self.stack.call(token=token, headers=pairs, **more)
         self.check_answer(answer, reasons[0], resource, scope)
         assert self.fetches() - before <= fetches, [issuer.requests[-1] for issuer in self.issuers]
-        assert self.trap.connections == trapped
+        assert self.trap.connections == trapped, self.trap.said
         return answer
 
     def accept(self, token, attack="", headers=(), **more):
@@ -164,7 +179,7 @@ class Attacks:
         """All attacks together caused no more than what unknown key ids may: one fetch an issuer in 30 seconds."""
         allowed = sum(1 + int((time.monotonic() - self.started) / FORCED_FETCH_GAP_S) for _ in self.issuers)
         assert self.fetches() - self.fetches_at_start <= allowed
-        assert self.trap.connections == 0
+        assert self.trap.said == []
 
     def check_logs(self):
         """No part of any token in any log, not even in the lines that httpd writes itself. That the search sees these tokens is shown by planting one."""
