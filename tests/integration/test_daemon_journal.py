@@ -51,7 +51,7 @@ class Writer(threading.Thread):
             while self.acked < self.count:
                 last = min(self.acked + self.batch, self.count)
                 child.records(self.acked + 1, [self.payload(seq) for seq in range(self.acked + 1, last + 1)])
-                self.acked = child.acked(last)
+                self.acked = child.acked(last, timeout=300)  # as a real child: it comes back when it is hung up on, not before
         except (OSError, AssertionError) as failure:
             if "forgot" in str(failure):
                 raise

@@ -86,11 +86,14 @@ static void a_new_day_and_a_full_file_begin_another(void **state)
     }
     append("tomorrow", NOON_US + DAY_US);
     assert_int_equal(admind_journal_commit(journal), MCPA_OK);
-    append("the clock stepped back", NOON_US);
-    assert_int_equal(admind_journal_commit(journal), MCPA_OK);
+    for (int i = 0; i < 2; i++) { /* into the same file, and then into one behind it */
+        append("the clock stepped back", NOON_US);
+        assert_int_equal(admind_journal_commit(journal), MCPA_OK);
+    }
     assert_string_equal(get_file("audit-2026-11-21.jsonl"), "0123456789\nsame batch, same file\n");
     assert_true(is_there("audit-2026-11-21.1.jsonl") && is_there("audit-2026-11-21.2.jsonl") && !is_there("audit-2026-11-21.3.jsonl"));
     assert_string_equal(get_file("audit-2026-11-22.jsonl"), "tomorrow\nthe clock stepped back\n");
+    assert_string_equal(get_file("audit-2026-11-22.1.jsonl"), "the clock stepped back\n");
 }
 
 static void a_replay_begins_where_it_is_told(void **state)
