@@ -192,8 +192,9 @@ int mod_mcp_audit_log(request_rec *r)
         last = last->next;
     }
     count_outcome(runtime, verdict);
-    mod_mcp_headers_set_outcome(r, verdict);
-    if (last != r) {
+    /* What was let in has its words already; in Shadow nobody but the access log may see them. */
+    if (verdict->reason != MCPA_REASON_PASS || verdict->policy.mode == MCPA_MODE_SHADOW) {
+        mod_mcp_headers_set_outcome(r, verdict);
         mod_mcp_headers_set_outcome(last, verdict);
     }
     mask_query(r);
