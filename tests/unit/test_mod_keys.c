@@ -303,6 +303,7 @@ static void keys_of_the_configuration_are_used_as_they_are(void **state)
     mcpa_jwks_report_t report;
     mod_mcp_keys_t *keys;
     apr_uint64_t generation;
+    apr_int64_t before;
 
     (void)state;
     assert_int_equal(mcpa_jwks_parse(&fixed[0], MCPA_STR(SET_OF("fixed")), &report), MCPA_OK);
@@ -314,7 +315,9 @@ static void keys_of_the_configuration_are_used_as_they_are(void **state)
     assert_true(knows(keys, &issuer_file, "fixed"));
     /* Nobody is asked about them, so nobody waits. */
     mod_mcp_keys_link_up(keys);
+    before = mod_mcp_mono_us();
     assert_null(mod_mcp_keys_await(keys, &issuer_file, MCPA_STR("other"), fixed[0]));
+    assert_true(mod_mcp_mono_us() - before < 500000);
     /* A secret cannot be seen, so each start of the server has a generation of its own. */
     generation = mod_mcp_keys_generation(keys);
     assert_int_equal(mod_mcp_keys_generation(mod_mcp_keys_new(test_pool, test_dir, issuers, fixed, 1000)), generation);
@@ -567,7 +570,7 @@ static void await_remembers_what_does_not_exist(void **state)
     mod_mcp_keys_link_up(shared_keys);
     start(&waiter, "never");
     assert_true(next_question(&ask, &url, &kid));
-    mod_mcp_keys_answered(shared_keys, ask + 100, 0); /* some other question's */
+    mod_mcp_keys_answered(shared_keys, ask + 100, 1); /* some other question's */
     mod_mcp_keys_answered(shared_keys, ask, 0);
     pthread_join(waiter.thread, NULL);
     assert_false(waiter.got);

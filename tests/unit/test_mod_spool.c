@@ -15,16 +15,19 @@
 #define SEGMENTS(n) ((apr_uint64_t)(n)*MCPA_SEGMENT_BYTES)
 #define FRAME_CAP (MCPA_FRAME_MAX_BYTES - 12)
 
-/* The disk's bad days: the next 'broken_writes' record writes fail, after letting through 'torn_bytes'; allocation fails while 'disk_full'. These take
- * the place of libc's in this program. */
+/* The disk's bad days: the next 'broken_writes' record writes fail, after letting through 'torn_bytes', and so does every later one to the same file
+ * if it 'stays_broken'; allocation fails while 'disk_full'. These take the place of libc's in this program. */
 static int broken_writes;
+static bool stays_broken;
+static int broken_fd;
 static size_t torn_bytes;
 static int disk_full;
 
 static ssize_t faulty_pwrite(int fd, const void *bytes, size_t len, off_t at)
 {
-    if (broken_writes > 0 && at >= MCPA_SEGMENT_HEADER_BYTES) {
-        broken_writes--;
+    if (at >= MCPA_SEGMENT_HEADER_BYTES && (broken_writes > 0 || fd == broken_fd)) {
+        broken_writes -= broken_writes > 0;
+        broken_fd = stays_broken ? fd : -1;
         if (torn_bytes == 0) {
             errno = EIO;
             return -1;
@@ -68,6 +71,8 @@ int test_posix_fallocate64(int fd, off_t at, off_t len)
 static int setup(void **state)
 {
     broken_writes = 0;
+    stays_broken = false;
+    broken_fd = -1;
     torn_bytes = 0;
     disk_full = 0;
     return support_setup(state);
@@ -360,6 +365,30 @@ static void spool_goes_on_in_the_next_segment_and_unlinks_what_is_acknowledged(v
     assert_int_equal(read_all(spool, 3000).first_seq, 3001);
 }
 
+static void spool_reads_right_after_the_segment_it_read_from_is_gone(void **state)
+{
+    mod_mcp_spool_t *spool = mod_mcp_spool_new(test_pool, test_dir, SEGMENTS(8));
+    uint64_t n = 0;
+
+    (void)state;
+    for (int round = 0; round < 6; round++) {
+        assert_int_equal(commit(spool, 1, 50), MCPA_OK);
+        n++;
+        assert_int_equal(read_all(spool, n - 1).last_seq, n);
+        /* Acknowledged without being read here; the second time into memory that the first time freed. */
+        for (int i = 0; i < 5000; i++) {
+            assert_int_equal(commit(spool, i, 1000), MCPA_OK);
+            n++;
+            if (i % 1250 == 0) {
+                mod_mcp_spool_acked(spool, n - 1);
+            }
+        }
+        mod_mcp_spool_acked(spool, n - 1);
+        assert_int_equal(read_all(spool, n - 1).last_seq, n);
+    }
+    assert_int_equal(mod_mcp_spool_lost(spool), 0);
+}
+
 static void spool_prepares_the_next_segment_when_half_of_the_current_one_is_used(void **state)
 {
     mod_mcp_spool_t *spool = mod_mcp_spool_new(test_pool, test_dir, SEGMENTS(8));
@@ -572,6 +601,21 @@ static void spool_tries_a_failed_write_once_more_in_the_next_segment(void **stat
     assert_int_equal(found.first_seq, 1);
     assert_int_equal(found.last_seq, 20);
     assert_int_equal(found.requests, 20);
+}
+
+static void spool_leaves_a_segment_that_stays_broken(void **state)
+{
+    mod_mcp_spool_t *spool = mod_mcp_spool_new(test_pool, test_dir, SEGMENTS(8));
+
+    (void)state;
+    assert_int_equal(commit(spool, 1, 100), MCPA_OK);
+    stays_broken = true;
+    broken_writes = 1;
+    for (int i = 2; i <= 50; i++) {
+        assert_int_equal(commit(spool, i, 100), MCPA_OK);
+    }
+    assert_int_equal(count_files(test_dir), 2);
+    assert_int_equal(read_all(spool, 0).last_number, 50);
 }
 
 static void spool_uses_no_seq_for_a_record_that_was_not_written(void **state)
@@ -866,6 +910,7 @@ int main(void)
         SPOOL_TEST(spool_file_is_named_locked_preallocated_and_readable_by_the_group_whatever_the_umask),
         SPOOL_TEST(spool_descriptors_close_at_exec),
         SPOOL_TEST(spool_goes_on_in_the_next_segment_and_unlinks_what_is_acknowledged),
+        SPOOL_TEST(spool_reads_right_after_the_segment_it_read_from_is_gone),
         SPOOL_TEST(spool_prepares_the_next_segment_when_half_of_the_current_one_is_used),
         SPOOL_TEST(spool_backlog_is_what_was_committed_and_not_acknowledged),
         SPOOL_TEST(spool_stops_at_its_cap_counts_what_it_loses_and_tells_it_when_there_is_room_again),
@@ -876,6 +921,7 @@ int main(void)
         SPOOL_TEST(spool_that_could_not_begin_begins_later),
         SPOOL_TEST(spool_on_a_real_file_system_without_room_loses_nothing_it_had),
         SPOOL_TEST(spool_tries_a_failed_write_once_more_in_the_next_segment),
+        SPOOL_TEST(spool_leaves_a_segment_that_stays_broken),
         SPOOL_TEST(spool_uses_no_seq_for_a_record_that_was_not_written),
         SPOOL_TEST(spool_leaves_no_file_when_all_was_acknowledged),
         SPOOL_TEST(spool_leaves_the_rest_unlocked_for_the_daemon_to_adopt),
