@@ -77,7 +77,6 @@ static void on_tick(void *ctx)
     admind_rules_clock(alerts, admind_loop_wall_us(alerts->loop));
     admind_rules_evaluate(alerts);
     admind_rules_state(alerts, &facts, admind_loop_mono_us(alerts->loop));
-    admind_alertset_tick(alerts->set, alerts->now_us);
     flush_soon(alerts);
     admind_timer_arm(alerts->timer, TICK_MS);
 }

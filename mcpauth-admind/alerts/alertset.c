@@ -90,6 +90,16 @@ static void forget(admind_alertset_t *set, size_t index)
     memmove(&set->hashes[index], &set->hashes[index + 1], (set->count - index) * sizeof(set->hashes[0]));
 }
 
+static void forget_alert(admind_alertset_t *set, const admind_alert_t *alert)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->alerts[i] == alert) {
+            forget(set, i);
+            return;
+        }
+    }
+}
+
 static bool is_storm(const admind_alert_t *alert)
 {
     return strcmp(alert->id.name, ADMIND_ALERTS_STORM) == 0;
@@ -131,6 +141,8 @@ static admind_alert_t *add(admind_alertset_t *set, const admind_alert_id_t *id)
     return alert;
 }
 
+/* when_us: the moment it counts from; now_us: when it was found out. Changes are noted by moments that depend on the records
+ * alone, not on when we looked. */
 static void turn(admind_alertset_t *set, admind_alert_t *alert, bool firing, int64_t when_us, int64_t now_us)
 {
     alert->firing = firing;
@@ -141,18 +153,27 @@ static void turn(admind_alertset_t *set, admind_alert_t *alert, bool firing, int
         alert->starts_us = when_us;
         alert->raised_us = now_us;
     }
-    alert->changes_us[alert->next_change] = now_us;
+    alert->changes_us[alert->next_change] = firing ? now_us : when_us;
     alert->next_change = (alert->next_change + 1) % ADMIND_ALERTS_FLAPS;
     if (!is_storm(alert)) {
         set->firing += firing ? 1 : (size_t)-1;
     }
 }
 
-static bool is_flapping(const admind_alert_t *alert, int64_t now_us)
+/* Until when it flaps: while as many changes as the ring holds lie within the window. */
+static int64_t flaps_until_us(const admind_alert_t *alert)
 {
     int64_t oldest_us = alert->changes_us[alert->next_change]; /* the ring is full when it is not 0 */
 
-    return oldest_us != 0 && now_us - oldest_us <= alert->flap_window_us;
+    return oldest_us != 0 ? oldest_us + alert->flap_window_us : INT64_MIN;
+}
+
+/* Resolved so long ago that nobody asks for it any more. */
+static bool is_past(const admind_alert_t *alert, int64_t now_us)
+{
+    int64_t keep_us = alert->flap_window_us > ADMIND_ALERTS_TELL_US ? alert->flap_window_us : ADMIND_ALERTS_TELL_US;
+
+    return !alert->firing && now_us - alert->ends_us > keep_us;
 }
 
 static void storm(admind_alertset_t *set, int64_t now_us)
@@ -187,6 +208,10 @@ admind_alert_t *admind_alertset_raise(admind_alertset_t *set, const admind_alert
         alert->low_since_us = 0;
         return alert;
     }
+    if (alert != NULL && is_past(alert, now_us)) {
+        forget_alert(set, alert);
+        alert = NULL;
+    }
     if (set->firing >= ADMIND_ALERTS_FIRING_MAX) {
         storm(set, now_us);
         return NULL;
@@ -199,26 +224,26 @@ admind_alert_t *admind_alertset_raise(admind_alertset_t *set, const admind_alert
     }
     alert->flap_window_us = flap_window_us;
     turn(set, alert, true, start_us, now_us);
-    alert->flapping = is_flapping(alert, now_us);
+    alert->flapping = now_us < flaps_until_us(alert);
     return alert;
 }
 
 void admind_alertset_lower(admind_alertset_t *set, admind_alert_t *alert, int64_t below_since_us, int64_t hold_us, int64_t now_us)
 {
-    bool was_flapping = alert->flapping;
     int64_t end_us;
 
     if (!alert->firing) {
         return;
     }
     alert->low_since_us = below_since_us;
+    alert->flapping = now_us < flaps_until_us(alert);
     if (below_since_us == 0) {
         return;
     }
     end_us = (below_since_us > alert->raised_us ? below_since_us : alert->raised_us) + hold_us;
-    alert->flapping = is_flapping(alert, now_us);
-    if (!alert->flapping && end_us <= now_us) {
-        turn(set, alert, false, was_flapping ? now_us : end_us, now_us);
+    end_us = end_us > flaps_until_us(alert) ? end_us : flaps_until_us(alert);
+    if (end_us <= now_us) {
+        turn(set, alert, false, end_us, now_us);
     }
 }
 
@@ -226,13 +251,12 @@ void admind_alertset_tick(admind_alertset_t *set, int64_t now_us)
 {
     for (size_t i = set->count; i-- > 0;) {
         admind_alert_t *alert = set->alerts[i];
-        int64_t keep_us = alert->flap_window_us > ADMIND_ALERTS_TELL_US ? alert->flap_window_us : ADMIND_ALERTS_TELL_US;
 
         if (is_storm(alert)) {
             admind_alertset_lower(set, alert, set->firing < ADMIND_ALERTS_FIRING_MAX ? set->last_suppressed_us : 0, STORM_HOLD_US,
                                   now_us);
         }
-        if (!alert->firing && now_us - alert->ends_us > keep_us) {
+        if (is_past(alert, now_us)) {
             forget(set, i);
         }
     }

@@ -251,7 +251,7 @@ void admind_failures_load(admind_failures_t *failures, const mcpa_json_t *saved)
         uint64_t hash, time_us;
         entry_t *entry;
 
-        if (!mcpa_text_next_word(&rest, &word) || !read_hash(word, &hash) || find(failures, hash) != NULL) {
+        if (rest.ptr == NULL || !mcpa_text_next_word(&rest, &word) || !read_hash(word, &hash) || find(failures, hash) != NULL) {
             continue;
         }
         entry = make_room(failures, hash, INT64_MIN / 2);

@@ -55,75 +55,92 @@ static bool is_guess(const mcpa_record_t *record)
            mcpa_reason_row(mcpa_reason_find(record->reason))->failure == MCPA_FAILURE_GUESS;
 }
 
-bool admind_rules_record(admind_alerts_t *alerts, const mcpa_record_t *record, int64_t ts_us)
+static bool is_of(const admind_alert_t *alert, const admind_alert_rule_t *rule)
+{
+    return strcmp(alert->id.name, rule->name) == 0;
+}
+
+/* Resolves the alert if its pair has been quiet for long enough by alerts->now_us. */
+static void settle_pair(admind_alerts_t *alerts, admind_alert_t *alert)
 {
     const admind_alert_rule_t *rule = &alerts->rules[ADMIND_RULE_AUTH_FAILURES];
-    admind_alert_id_t id = id_of(rule);
-    char pair[64 + ADMIND_LABEL_BYTES], window[32];
-    admind_alert_t *alert;
-    bool was_firing;
+    char pair[64 + ADMIND_LABEL_BYTES];
+    int64_t since_us = INT64_MIN;
 
-    if (!rule->enabled || alerts->failures == NULL || !is_guess(record)) {
-        return false;
+    if (alerts->failures != NULL && rule->enabled) {
+        since_us = admind_failures_low_since(alerts->failures, pair_of(pair, &alert->id), rule->threshold / 2);
     }
+    since_us = since_us == INT64_MIN ? alert->raised_us : since_us; /* fallen out of the table: nothing speaks for it any more */
+    admind_alertset_lower(alerts->set, alert, since_us <= alerts->now_us ? since_us : 0, admind_rules_hold_us(rule),
+                          alerts->now_us);
+    if (!alert->firing && alerts->failures != NULL) {
+        admind_failures_pin(alerts->failures, pair_of(pair, &alert->id), false);
+    }
+}
+
+void admind_rules_evaluate(admind_alerts_t *alerts)
+{
+    const admind_alert_rule_t *rule = &alerts->rules[ADMIND_RULE_AUTH_FAILURES];
+
+    alerts->evaluated_us = alerts->now_us;
+    for (size_t i = 0; i < admind_alertset_count(alerts->set); i++) {
+        admind_alert_t *alert = admind_alertset_at(alerts->set, i);
+
+        if (alert->firing && is_of(alert, rule)) {
+            settle_pair(alerts, alert);
+        }
+    }
+    admind_alertset_tick(alerts->set, alerts->now_us);
+}
+
+static admind_alert_id_t id_of_record(const admind_alert_rule_t *rule, const mcpa_record_t *record)
+{
+    admind_alert_id_t id = id_of(rule);
+
     if (rule->by_address) {
         admind_failures_address(id.address, record->ip);
     }
     if (rule->by_location) {
         snprintf(id.location, sizeof(id.location), "%.*s", MCPA_STR_ARG(record->location));
     }
-    if (!admind_failures_add(alerts->failures, pair_of(pair, &id), ts_us)) {
-        alert = admind_alertset_find(alerts->set, &id);
-        if (alert != NULL && alert->firing) {
-            alert->value++;
-        }
+    return id;
+}
+
+bool admind_rules_record(admind_alerts_t *alerts, const mcpa_record_t *record, int64_t ts_us)
+{
+    const admind_alert_rule_t *rule = &alerts->rules[ADMIND_RULE_AUTH_FAILURES];
+    char pair[64 + ADMIND_LABEL_BYTES], window[32];
+    admind_alert_id_t id;
+    admind_alert_t *alert;
+    bool over, was_firing;
+
+    if (!rule->enabled || alerts->failures == NULL || !is_guess(record)) {
         return false;
     }
+    id = id_of_record(rule, record);
     alert = admind_alertset_find(alerts->set, &id);
+    if (alert != NULL && alert->firing) {
+        settle_pair(alerts, alert); /* first, so that the outcome does not depend on when somebody looked last */
+    }
+    over = admind_failures_add(alerts->failures, pair_of(pair, &id), ts_us);
     was_firing = alert != NULL && alert->firing;
+    if (was_firing) {
+        alert->value++;
+        return false;
+    }
+    if (!over) {
+        return alert != NULL && alert->changed;
+    }
     alert = admind_alertset_raise(alerts->set, &id, admind_rules_flap_us(rule), ts_us, alerts->now_us);
     if (alert == NULL) {
         return true; /* the storm may have changed */
     }
-    alert->value = was_firing ? alert->value + 1 : rule->threshold + 1;
+    alert->value = rule->threshold + 1;
     snprintf(alert->summary, sizeof(alert->summary), "More than %lld authentication failures in %s%s%s%s%s",
              (long long)rule->threshold, duration(window, rule->window_us), rule->by_address ? " from " : "", id.address,
              rule->by_location ? " on " : "", id.location);
-    if (!was_firing) {
-        admind_failures_pin(alerts->failures, pair_of(pair, &id), true);
-    }
-    return !was_firing;
-}
-
-static bool is_of(const admind_alert_t *alert, const admind_alert_rule_t *rule)
-{
-    return strcmp(alert->id.name, rule->name) == 0;
-}
-
-void admind_rules_evaluate(admind_alerts_t *alerts)
-{
-    const admind_alert_rule_t *rule = &alerts->rules[ADMIND_RULE_AUTH_FAILURES];
-    char pair[64 + ADMIND_LABEL_BYTES];
-
-    alerts->evaluated_us = alerts->now_us;
-    for (size_t i = 0; i < admind_alertset_count(alerts->set); i++) {
-        admind_alert_t *alert = admind_alertset_at(alerts->set, i);
-        int64_t since_us;
-
-        if (!alert->firing || !is_of(alert, rule)) {
-            continue;
-        }
-        since_us = alerts->failures == NULL || !rule->enabled
-                       ? alert->raised_us
-                       : admind_failures_low_since(alerts->failures, pair_of(pair, &alert->id), rule->threshold / 2);
-        since_us =
-            since_us == INT64_MIN ? alert->raised_us : since_us; /* fallen out of the table: nothing speaks for it any more */
-        admind_alertset_lower(alerts->set, alert, since_us <= alerts->now_us ? since_us : 0, admind_rules_hold_us(rule),
-                              alerts->now_us);
-        if (!alert->firing && alerts->failures != NULL) {
-            admind_failures_pin(alerts->failures, pair_of(pair, &alert->id), false);
-        }
-    }
+    admind_failures_pin(alerts->failures, pair_of(pair, &id), true);
+    return true;
 }
 
 void admind_rules_pin(admind_alerts_t *alerts)
