@@ -68,8 +68,9 @@ apr_uint64_t mod_mcp_keyfile_digest(const char *issuer_url, mcpa_str_t text)
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
     /* The NUL between the two keeps them apart. */
-    if (ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 && EVP_DigestUpdate(ctx, issuer_url, strlen(issuer_url) + 1) == 1
-        && EVP_DigestUpdate(ctx, text.ptr, text.len) == 1 && EVP_DigestFinal_ex(ctx, sum, NULL) == 1) {
+    if (ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 &&
+        EVP_DigestUpdate(ctx, issuer_url, strlen(issuer_url) + 1) == 1 && EVP_DigestUpdate(ctx, text.ptr, text.len) == 1 &&
+        EVP_DigestFinal_ex(ctx, sum, NULL) == 1) {
         memcpy(&digest, sum, sizeof(digest));
     }
     EVP_MD_CTX_free(ctx);
@@ -119,9 +120,11 @@ mcpa_status_t mod_mcp_keyfile_read(mod_mcp_keyfile_t *out, const char *path, con
     status = mcpa_json_parse(&json, (mcpa_str_t){ memory, len }, FILE_MAX_DEPTH, MCPA_JSON_MAX_VALUES);
     if (status == MCPA_OK) {
         jwks = mcpa_json_member(json, "jwks");
-        if (!mcpa_json_is(jwks, MCPA_JSON_OBJECT) || !mcpa_str_eqz(mcpa_json_string(mcpa_json_member(json, "issuer")), issuer_url)
-            || !mcpa_json_integer(mcpa_json_member(json, "fetched"), &fetched_s)
-            || !mcpa_json_integer(mcpa_json_member(json, "expires"), &expires_s) || expires_s < fetched_s || expires_s > MCPA_TIME_MAX_S) {
+        if (!mcpa_json_is(jwks, MCPA_JSON_OBJECT) ||
+            !mcpa_str_eqz(mcpa_json_string(mcpa_json_member(json, "issuer")), issuer_url) ||
+            !mcpa_json_integer(mcpa_json_member(json, "fetched"), &fetched_s) ||
+            !mcpa_json_integer(mcpa_json_member(json, "expires"), &expires_s) || expires_s < fetched_s ||
+            expires_s > MCPA_TIME_MAX_S) {
             status = MCPA_EMALFORMED;
         } else {
             status = take_keys(out, jwks, issuer_url, known);

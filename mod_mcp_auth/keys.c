@@ -189,8 +189,8 @@ static int init_sync(mod_mcp_keys_t *keys)
     return !failed;
 }
 
-/* What the parent parsed: all children of one start have the same. A secret cannot be printed, so the digest takes in the number of the start: after
- * each restart such tokens are verified once more. */
+/* What the parent parsed: all children of one start have the same. A secret cannot be printed, so the digest takes in the number
+ * of the start: after each restart such tokens are verified once more. */
 static void fix_slot(mod_mcp_keyslot_t *slot, mcpa_jwks_t *set, char *memory, apr_size_t cap)
 {
     mcpa_out_t out;
@@ -205,7 +205,8 @@ static void fix_slot(mod_mcp_keyslot_t *slot, mcpa_jwks_t *set, char *memory, ap
     slot->expires_us = MOD_MCP_KEYS_NEVER;
 }
 
-static void init_slots(mod_mcp_keys_t *keys, apr_pool_t *pool, const char *state_dir, const mcpa_issuer_t *const *issuers, mcpa_jwks_t *const *fixed)
+static void init_slots(mod_mcp_keys_t *keys, apr_pool_t *pool, const char *state_dir, const mcpa_issuer_t *const *issuers,
+                       mcpa_jwks_t *const *fixed)
 {
     apr_pool_t *scratch = NULL;
     char *memory;
@@ -231,8 +232,8 @@ static void init_slots(mod_mcp_keys_t *keys, apr_pool_t *pool, const char *state
     }
 }
 
-mod_mcp_keys_t *mod_mcp_keys_new(apr_pool_t *pool, const char *state_dir, const mcpa_issuer_t *const *issuers, mcpa_jwks_t *const *fixed,
-                                 int key_wait_ms)
+mod_mcp_keys_t *mod_mcp_keys_new(apr_pool_t *pool, const char *state_dir, const mcpa_issuer_t *const *issuers,
+                                 mcpa_jwks_t *const *fixed, int key_wait_ms)
 {
     mod_mcp_keys_t *keys = apr_pcalloc(pool, sizeof(*keys));
     unsigned char hash_key[16];

@@ -25,8 +25,8 @@ static void wake_link(const mod_mcp_keys_t *keys)
     (void)!write(keys->wake_fd, &one, sizeof(one));
 }
 
-/* Under the mutex. Until the question is answered or its time is over, counted from when it was first put: a daemon that hangs holds up the
- * first who asked, not everyone who comes later. */
+/* Under the mutex. Until the question is answered or its time is over, counted from when it was first put: a daemon that hangs
+ * holds up the first who asked, not everyone who comes later. */
 static void wait_for(mod_mcp_keys_t *keys, mod_mcp_ask_t *ask)
 {
     apr_int64_t until_us = ask->made_us + keys->wait_us;

@@ -16,15 +16,15 @@ APLOG_USE_MODULE(mcp_auth);
 #define BACKOFF_MIN_US 50000
 #define BACKOFF_MAX_US 2000000
 /* A link that lived for so long is back, for the log, and may be tried again quickly when it breaks. */
-#define STEADY_US 2000000
+#define STEADY_US      2000000
 #define RESUME_WAIT_US 5000000
 /* Requests do not wake the link when they commit: that would be a system call each. It looks this often. */
-#define LOOK_US 100000
-#define STOP_US 500000
+#define LOOK_US      100000
+#define STOP_US      500000
 #define TELL_LOSS_US 60000000
 
-mod_mcp_link_t *mod_mcp_link_new(apr_pool_t *pool, server_rec *s, const char *socket_path, apr_uint64_t policy_generation, mod_mcp_spool_t *spool,
-                                 mod_mcp_keys_t *keys, mod_mcp_gauges_fn gauges, void *gauges_ctx)
+mod_mcp_link_t *mod_mcp_link_new(apr_pool_t *pool, server_rec *s, const char *socket_path, apr_uint64_t policy_generation,
+                                 mod_mcp_spool_t *spool, mod_mcp_keys_t *keys, mod_mcp_gauges_fn gauges, void *gauges_ctx)
 {
     mod_mcp_link_t *link = apr_pcalloc(pool, sizeof(*link));
 
@@ -74,7 +74,8 @@ static void give_up(mod_mcp_link_t *link, const char *why, int error)
     mod_mcp_link_enter(link, MOD_MCP_LINK_DOWN);
     if (!link->told_down) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, error, link->server,
-                     "MCPA0210: no link to mcpauth-admind at %s: %s; requests go on, audit records wait in the spool", link->path, why);
+                     "MCPA0210: no link to mcpauth-admind at %s: %s; requests go on, audit records wait in the spool", link->path,
+                     why);
         link->told_down = 1;
     }
 }
@@ -164,7 +165,8 @@ static void tell_losses(mod_mcp_link_t *link, apr_int64_t now_us)
         return;
     }
     error = mod_mcp_spool_error(link->spool);
-    ap_log_error(APLOG_MARK, APLOG_ERR, error, link->server, "MCPA0220: %" APR_UINT64_T_FMT " audit records of this child are lost so far: %s", lost,
+    ap_log_error(APLOG_MARK, APLOG_ERR, error, link->server,
+                 "MCPA0220: %" APR_UINT64_T_FMT " audit records of this child are lost so far: %s", lost,
                  error == 0 ? "the spool has reached its cap (MCPAuthSpoolDir max=)" : "the spool cannot be written");
     link->told_lost = lost;
     link->next_tell_us = now_us + TELL_LOSS_US;

@@ -19,8 +19,9 @@ void mod_mcp_link_greet(mod_mcp_link_t *link)
 /* What the daemon has is forgotten here. The records before spool_oldest are in no file any more, whatever the daemon says. */
 static int take_resume(mod_mcp_link_t *link, const mcpa_frame_t *frame)
 {
-    if (link->state != MOD_MCP_LINK_GREETING || memcmp(frame->instance, mod_mcp_spool_instance(link->spool), MCPA_INSTANCE_BYTES) != 0
-        || frame->acked > mod_mcp_spool_newest(link->spool)) {
+    if (link->state != MOD_MCP_LINK_GREETING ||
+        memcmp(frame->instance, mod_mcp_spool_instance(link->spool), MCPA_INSTANCE_BYTES) != 0 ||
+        frame->acked > mod_mcp_spool_newest(link->spool)) {
         return 0;
     }
     mod_mcp_spool_acked(link->spool, frame->acked);
@@ -143,7 +144,8 @@ static int put_records(mod_mcp_link_t *link)
         return 0;
     }
     mod_mcp_stream_put_records(&link->stream, count, len);
-    link->window[(link->first_batch + link->n_batches++) % MOD_MCP_WINDOW_BATCHES] = (mod_mcp_batch_t){ .last_seq = last_seq, .bytes = len };
+    link->window[(link->first_batch + link->n_batches++) % MOD_MCP_WINDOW_BATCHES] =
+        (mod_mcp_batch_t){ .last_seq = last_seq, .bytes = len };
     link->window_bytes += len;
     link->sent = last_seq;
     return 1;

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TEMPORARY ".tmp-"
+#define TEMPORARY  ".tmp-"
 #define NAME_CHARS (2 * MCPA_INSTANCE_BYTES + 1 + 8)
 #define NAME_BYTES (sizeof(TEMPORARY) + NAME_CHARS)
 #define NUMBER_MAX 99999999u
@@ -20,8 +20,8 @@
 
 static int is_segment_name(const char *name)
 {
-    return strlen(name) == NAME_CHARS && strspn(name, "0123456789abcdef") == 2 * MCPA_INSTANCE_BYTES && name[2 * MCPA_INSTANCE_BYTES] == '.'
-           && strspn(name + 2 * MCPA_INSTANCE_BYTES + 1, "0123456789") == 8;
+    return strlen(name) == NAME_CHARS && strspn(name, "0123456789abcdef") == 2 * MCPA_INSTANCE_BYTES &&
+           name[2 * MCPA_INSTANCE_BYTES] == '.' && strspn(name + 2 * MCPA_INSTANCE_BYTES + 1, "0123456789") == 8;
 }
 
 /* name: of NAME_BYTES, temporary; + strlen(TEMPORARY) is the final one. */
@@ -159,7 +159,8 @@ static int make_file(int at, const unsigned char *instance, apr_uint32_t number,
     return fd;
 }
 
-mcpa_status_t mod_mcp_segfile_make(mod_mcp_segfile_t **out, const mod_mcp_segdir_t *dir, apr_uint32_t number, apr_uint64_t first_seq)
+mcpa_status_t mod_mcp_segfile_make(mod_mcp_segfile_t **out, const mod_mcp_segdir_t *dir, apr_uint32_t number,
+                                   apr_uint64_t first_seq)
 {
     mod_mcp_segfile_t *file;
     DIR *handle;

@@ -72,8 +72,8 @@ static mcpa_status_t ensure_space(mod_mcp_spool_t *spool, apr_size_t need)
     return MCPA_OK;
 }
 
-/* Under the mutex, with a current segment that has room. memory: an envelope's space and then the payload. The seq is used only when the record
- * stands in the file whole. */
+/* Under the mutex, with a current segment that has room. memory: an envelope's space and then the payload. The seq is used only
+ * when the record stands in the file whole. */
 static mcpa_status_t append(mod_mcp_spool_t *spool, unsigned char *memory, apr_size_t payload_len)
 {
     mcpa_status_t status;

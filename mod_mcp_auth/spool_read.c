@@ -7,7 +7,8 @@
 #include "spool_impl.h"
 
 /* The segment that holds the first record after 'sent', its committed end and that record's seq. */
-static mod_mcp_segfile_t *find_file(mod_mcp_spool_t *spool, apr_uint64_t sent, apr_size_t *end, apr_uint64_t *seq, apr_uint64_t *last)
+static mod_mcp_segfile_t *find_file(mod_mcp_spool_t *spool, apr_uint64_t sent, apr_size_t *end, apr_uint64_t *seq,
+                                    apr_uint64_t *last)
 {
     mod_mcp_segfile_t *file;
 
@@ -23,8 +24,8 @@ static mod_mcp_segfile_t *find_file(mod_mcp_spool_t *spool, apr_uint64_t sent, a
     return file;
 }
 
-/* The record at the cursor cannot be read, so nothing behind it can be found: from now on the file takes no records, and those from seq (the first that
- * the daemon does not have) to the last, which is returned, are told as lost. */
+/* The record at the cursor cannot be read, so nothing behind it can be found: from now on the file takes no records, and those
+ * from seq (the first that the daemon does not have) to the last, which is returned, are told as lost. */
 static apr_uint64_t mark_damaged(mod_mcp_spool_t *spool, mod_mcp_segfile_t *file, apr_uint64_t seq)
 {
     apr_uint64_t last;
@@ -38,8 +39,8 @@ static apr_uint64_t mark_damaged(mod_mcp_spool_t *spool, mod_mcp_segfile_t *file
     return last;
 }
 
-static apr_size_t fill_with_gaps(const mod_mcp_spool_t *spool, apr_uint64_t seq, apr_uint64_t last, unsigned char *buffer, apr_size_t cap,
-                                 apr_uint32_t *count)
+static apr_size_t fill_with_gaps(const mod_mcp_spool_t *spool, apr_uint64_t seq, apr_uint64_t last, unsigned char *buffer,
+                                 apr_size_t cap, apr_uint32_t *count)
 {
     unsigned char payload[GAP_PAYLOAD_BYTES];
     apr_size_t len = mod_mcp_spool_encode_gap(payload, 1);
@@ -54,9 +55,10 @@ static apr_size_t fill_with_gaps(const mod_mcp_spool_t *spool, apr_uint64_t seq,
     return filled;
 }
 
-/* Walks the whole envelopes of one chunk from the cursor on. Moves it past those before 'seq', which are dropped from the chunk, and past the kept
- * ones; returns the kept bytes. *walked: envelopes of either kind. */
-static apr_size_t walk(mod_mcp_spool_t *spool, unsigned char *chunk, apr_size_t len, apr_uint64_t seq, apr_uint32_t *kept, apr_uint32_t *walked)
+/* Walks the whole envelopes of one chunk from the cursor on. Moves it past those before 'seq', which are dropped from the chunk,
+ * and past the kept ones; returns the kept bytes. *walked: envelopes of either kind. */
+static apr_size_t walk(mod_mcp_spool_t *spool, unsigned char *chunk, apr_size_t len, apr_uint64_t seq, apr_uint32_t *kept,
+                       apr_uint32_t *walked)
 {
     mcpa_envelope_t envelope;
     apr_size_t from = 0;
@@ -78,8 +80,8 @@ static apr_size_t walk(mod_mcp_spool_t *spool, unsigned char *chunk, apr_size_t 
     return to - from;
 }
 
-apr_size_t mod_mcp_spool_read(mod_mcp_spool_t *spool, apr_uint64_t sent, unsigned char *buffer, apr_size_t cap, apr_uint32_t *count,
-                              apr_uint64_t *last_seq)
+apr_size_t mod_mcp_spool_read(mod_mcp_spool_t *spool, apr_uint64_t sent, unsigned char *buffer, apr_size_t cap,
+                              apr_uint32_t *count, apr_uint64_t *last_seq)
 {
     mod_mcp_segfile_t *file;
     apr_uint64_t seq = 0;

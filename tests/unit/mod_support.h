@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of the module's own parts need in httpd's place: a log that is remembered, a module symbol, an MPM of 16 threads; and a directory
- * of their own. Included once, by the test program's one source file. */
+/* What the tests of the module's own parts need in httpd's place: a log that is remembered, a module symbol, an MPM of 16
+ * threads; and a directory of their own. Included once, by the test program's one source file. */
 #ifndef TEST_MOD_SUPPORT_H
 #define TEST_MOD_SUPPORT_H
 
@@ -33,7 +33,8 @@ module AP_MODULE_DECLARE_DATA mcp_auth_module;
 static pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER;
 static char log_text[65536];
 
-void ap_log_error_(const char *file, int line, int module_index, int level, apr_status_t status, const server_rec *s, const char *fmt, ...)
+void ap_log_error_(const char *file, int line, int module_index, int level, apr_status_t status, const server_rec *s,
+                   const char *fmt, ...)
 {
     va_list args;
     size_t len;

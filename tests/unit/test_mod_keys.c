@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the daemon publishes is used whole, until its time and not longer; a broken or foreign file changes nothing. Questions for unknown key ids are
- * few, bounded in time and never hold up more than a few threads, however many random kids arrive. */
+/* What the daemon publishes is used whole, until its time and not longer; a broken or foreign file changes nothing. Questions for
+ * unknown key ids are few, bounded in time and never hold up more than a few threads, however many random kids arrive. */
 #include "mod_support.h"
 
 #include <stdatomic.h>
@@ -12,12 +12,16 @@
 #include "policy/issuer.h"
 
 #define ED25519 "\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\""
-#define P256 "\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4\",\"y\":\"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM\""
+#define P256                                                                                                                     \
+    "\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4\",\"y\":"                              \
+    "\"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM\""
 #define SET_OF(kid) "{\"keys\":[{\"kid\":\"" kid "\"," ED25519 "}]}"
-#define SET_OF_TWO "{\"keys\":[{\"kid\":\"old\"," ED25519 "},{\"kid\":\"new\"," P256 "}]}"
+#define SET_OF_TWO  "{\"keys\":[{\"kid\":\"old\"," ED25519 "},{\"kid\":\"new\"," P256 "}]}"
 
 static const mcpa_issuer_t issuer_a = { .url = "https://a.example", .key_source = MCPA_KEYS_DISCOVER };
-static const mcpa_issuer_t issuer_b = { .url = "https://b.example", .key_source = MCPA_KEYS_URL, .jwks = "https://b.example/jwks" };
+static const mcpa_issuer_t issuer_b = { .url = "https://b.example",
+                                        .key_source = MCPA_KEYS_URL,
+                                        .jwks = "https://b.example/jwks" };
 static const mcpa_issuer_t issuer_file = { .url = "https://f.example", .key_source = MCPA_KEYS_FILE, .jwks = "/nowhere" };
 static const mcpa_issuer_t stranger = { .url = "https://a.example", .key_source = MCPA_KEYS_DISCOVER };
 static const mcpa_issuer_t *const both[] = { &issuer_a, &issuer_b, NULL };
@@ -54,8 +58,8 @@ static void publish(const mcpa_issuer_t *issuer, const char *jwks, long expires_
 {
     long now = (long)time(NULL);
 
-    write_text(path_of(issuer), apr_psprintf(test_pool, "{\"issuer\":\"%s\",\"fetched\":%ld,\"expires\":%ld,\"jwks\":%s}", issuer->url,
-                                             expires_in > 0 ? now : now + expires_in, now + expires_in, jwks));
+    write_text(path_of(issuer), apr_psprintf(test_pool, "{\"issuer\":\"%s\",\"fetched\":%ld,\"expires\":%ld,\"jwks\":%s}",
+                                             issuer->url, expires_in > 0 ? now : now + expires_in, now + expires_in, jwks));
 }
 
 static mod_mcp_keys_t *make_keys(int wait_ms)
@@ -228,8 +232,10 @@ static void keys_file_that_is_broken_or_foreign_changes_nothing_and_is_logged_on
         "{\"issuer\":\"https://a.example\",\"expires\":99999999999,\"jwks\":" SET_OF("x") "}",
         "{\"issuer\":\"https://a.example\",\"fetched\":1,\"expires\":99999999999,\"jwks\":[]}",
         "{\"issuer\":\"https://a.example\",\"fetched\":1,\"expires\":99999999999,\"jwks\":{\"keys\":[]}}",
-        "{\"issuer\":\"https://a.example\",\"fetched\":1,\"expires\":99999999999,\"jwks\":{\"keys\":[{\"kty\":\"oct\",\"k\":\"AAAA\"}]}}",
-        "{\"issuer\":\"https://a.example\",\"fetched\":1,\"expires\":99999999999,\"jwks\":" SET_OF("x") ",\"jwks\":" SET_OF("y") "}",
+        "{\"issuer\":\"https://"
+        "a.example\",\"fetched\":1,\"expires\":99999999999,\"jwks\":{\"keys\":[{\"kty\":\"oct\",\"k\":\"AAAA\"}]}}",
+        "{\"issuer\":\"https://a.example\",\"fetched\":1,\"expires\":99999999999,\"jwks\":" SET_OF("x") ",\"jwks\":" SET_OF(
+            "y") "}",
         "{\"issuer\":\"https://a.example\",\"fetched\":1,\"expires\":99999999999,\"jwks\":" SET_OF("x") "} {}",
     };
     mod_mcp_keys_t *keys;
@@ -286,7 +292,10 @@ static void keys_file_must_be_a_plain_file_closed_to_others_and_not_too_long(voi
 
     memset(padding, ' ', MCPA_JWKS_MAX_BYTES + 32 * 1024 - 1);
     padding[MCPA_JWKS_MAX_BYTES + 32 * 1024 - 1] = '\0';
-    write_text(path, apr_psprintf(test_pool, "{\"issuer\":\"https://a.example\",\"fetched\":1,\"expires\":99999999999,\"jwks\":" SET_OF("two") "%s}", padding));
+    write_text(path, apr_psprintf(
+                         test_pool,
+                         "{\"issuer\":\"https://a.example\",\"fetched\":1,\"expires\":99999999999,\"jwks\":" SET_OF("two") "%s}",
+                         padding));
     mod_mcp_keys_reload(keys, NULL);
     assert_true(knows(keys, &issuer_a, "one"));
 
@@ -334,8 +343,8 @@ typedef struct waiter {
     pthread_t thread;
     const char *kid;
     apr_int64_t took_us;
-    int got;                /* a set came back */
-    int knows;              /* and it has the kid */
+    int got;   /* a set came back */
+    int knows; /* and it has the kid */
 } waiter_t;
 
 static void *wait_for_kid(void *arg)

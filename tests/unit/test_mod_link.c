@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The link against a daemon that the test plays: whatever it does (dies, stalls, answers nonsense), every record arrives, in order, and nothing is given
- * up before it was acknowledged; and what a hostile daemon sends costs it the connection, nothing more. */
+/* The link against a daemon that the test plays: whatever it does (dies, stalls, answers nonsense), every record arrives, in
+ * order, and nothing is given up before it was acknowledged; and what a hostile daemon sends costs it the connection, nothing
+ * more. */
 #include "mod_support.h"
 
 #include <signal.h>
@@ -12,7 +13,8 @@
 #include "link.h"
 #include "policy/issuer.h"
 
-#define KEY "{\"keys\":[{\"kid\":\"%s\",\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"
+#define KEY                                                                                                                      \
+    "{\"keys\":[{\"kid\":\"%s\",\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"
 
 static const mcpa_issuer_t issuer = { .url = "https://a.example", .key_source = MCPA_KEYS_DISCOVER };
 static const mcpa_issuer_t *const issuers[] = { &issuer, NULL };
@@ -208,7 +210,9 @@ static void expect_records(uint64_t first, uint64_t last)
 
         expect(&frame, MCPA_FRAME_RECORDS);
         for (size_t at = 0; at < frame.records_len; at += envelope.total_len) {
-            assert_int_equal(mcpa_envelope_open(&envelope, frame.records + at, frame.records_len - at, mod_mcp_spool_instance(spool)), MCPA_OK);
+            assert_int_equal(
+                mcpa_envelope_open(&envelope, frame.records + at, frame.records_len - at, mod_mcp_spool_instance(spool)),
+                MCPA_OK);
             assert_int_equal(envelope.seq, first++);
             count++;
         }
@@ -470,14 +474,14 @@ static void link_hangs_up_on_whatever_the_protocol_does_not_allow(void **state)
         size_t len;
         unsigned char bytes[24];
     } garbage[] = {
-        { 4, { 0, 0, 0, 0 } },                                      /* no frame is so short */
-        { 4, { 0xff, 0xff, 0xff, 0xff } },                          /* nor so long */
-        { 8, { 4, 0, 0, 0, MCPA_FRAME_ACK, 2, 0, 0 } },             /* another version */
-        { 8, { 4, 0, 0, 0, 200, MCPA_FRAME_VERSION, 0, 0 } },       /* no such type */
+        { 4, { 0, 0, 0, 0 } },                                           /* no frame is so short */
+        { 4, { 0xff, 0xff, 0xff, 0xff } },                               /* nor so long */
+        { 8, { 4, 0, 0, 0, MCPA_FRAME_ACK, 2, 0, 0 } },                  /* another version */
+        { 8, { 4, 0, 0, 0, 200, MCPA_FRAME_VERSION, 0, 0 } },            /* no such type */
         { 8, { 4, 0, 0, 0, MCPA_FRAME_ACK, MCPA_FRAME_VERSION, 0, 0 } }, /* nothing in it */
         { 8, { 4, 0, 0, 0, MCPA_FRAME_BYE, MCPA_FRAME_VERSION, 1, 0 } },
         { 17, { 13, 0, 0, 0, MCPA_FRAME_ACK, MCPA_FRAME_VERSION, 0, 0, 1 } }, /* a byte too many */
-        { 16, { 12, 0, 0, 0, MCPA_FRAME_KEYS, MCPA_FRAME_VERSION, 0, 0 } }, /* whose? */
+        { 16, { 12, 0, 0, 0, MCPA_FRAME_KEYS, MCPA_FRAME_VERSION, 0, 0 } },   /* whose? */
         { 16, "GET / HTTP/1.1\r\n" },
     };
 
@@ -681,7 +685,9 @@ static void *acknowledge_all(void *said_bye)
                 mcpa_envelope_t envelope = { 0 };
 
                 for (size_t at = 0; at < frame.records_len; at += envelope.total_len) {
-                    assert_int_equal(mcpa_envelope_open(&envelope, frame.records + at, frame.records_len - at, mod_mcp_spool_instance(spool)), MCPA_OK);
+                    assert_int_equal(
+                        mcpa_envelope_open(&envelope, frame.records + at, frame.records_len - at, mod_mcp_spool_instance(spool)),
+                        MCPA_OK);
                 }
                 say_ack(envelope.seq);
             } else if (frame.type == MCPA_FRAME_BYE) {
@@ -749,7 +755,7 @@ static void link_stop_without_a_daemon_is_quick(void **state)
 
 /* ---- all at once ---- */
 
-#define TOTAL 20000
+#define TOTAL      20000
 #define MAX_DEATHS 7 /* each doubles the back-off */
 
 static void *run_link(void *arg)
@@ -811,7 +817,9 @@ static void link_delivers_every_record_once_to_a_daemon_that_keeps_dying(void **
                 mcpa_envelope_t envelope;
 
                 for (size_t at = 0; at < frame.records_len; at += envelope.total_len) {
-                    assert_int_equal(mcpa_envelope_open(&envelope, frame.records + at, frame.records_len - at, mod_mcp_spool_instance(spool)), MCPA_OK);
+                    assert_int_equal(
+                        mcpa_envelope_open(&envelope, frame.records + at, frame.records_len - at, mod_mcp_spool_instance(spool)),
+                        MCPA_OK);
                     assert_int_equal(envelope.seq, ++journalled);
                 }
                 if (rand() % 3 != 0) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A committed record is never lost, never doubled and never out of order, whatever breaks: disks that fill or fail, torn writes, killed children,
- * threads in each other's way. What cannot be committed is counted exactly. */
+/* A committed record is never lost, never doubled and never out of order, whatever breaks: disks that fill or fail, torn writes,
+ * killed children, threads in each other's way. What cannot be committed is counted exactly. */
 #include "mod_support.h"
 
 #include <signal.h>
@@ -13,10 +13,11 @@
 #include "spool.h"
 
 #define SEGMENTS(n) ((apr_uint64_t)(n)*MCPA_SEGMENT_BYTES)
-#define FRAME_CAP (MCPA_FRAME_MAX_BYTES - 12)
+#define FRAME_CAP   (MCPA_FRAME_MAX_BYTES - 12)
 
-/* The disk's bad days: the next 'broken_writes' record writes fail, after letting through 'torn_bytes', and so does every later one to the same file
- * if it 'stays_broken'; allocation fails while 'disk_full'. These take the place of libc's in this program. */
+/* The disk's bad days: the next 'broken_writes' record writes fail, after letting through 'torn_bytes', and so does every later
+ * one to the same file if it 'stays_broken'; allocation fails while 'disk_full'. These take the place of libc's in this program.
+ */
 static int broken_writes;
 static bool stays_broken;
 static int broken_fd;
@@ -95,12 +96,12 @@ static mcpa_status_t commit(mod_mcp_spool_t *spool, int64_t number, size_t paddi
 
 /* What a reader found, in seq order. */
 typedef struct found {
-    uint64_t last_seq;   /* 0: nothing */
+    uint64_t last_seq; /* 0: nothing */
     uint64_t first_seq;
-    unsigned requests;   /* records without an event */
+    unsigned requests; /* records without an event */
     int64_t last_number;
     uint64_t gaps;
-    uint64_t gap_lost;   /* sum of 'lost' */
+    uint64_t gap_lost; /* sum of 'lost' */
 } found_t;
 
 /* Every envelope must follow the one before it and belong to 'instance'. */
@@ -202,7 +203,8 @@ static found_t adopt(const char *dir)
         assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
         assert_int_equal(pread(fd, bytes, sizeof(bytes), 0), (ssize_t)sizeof(bytes));
         assert_int_equal(mcpa_segment_header_read(&header, bytes, sizeof(bytes)), MCPA_OK);
-        (void)take_envelopes(&found, bytes + MCPA_SEGMENT_HEADER_BYTES, sizeof(bytes) - MCPA_SEGMENT_HEADER_BYTES, header.instance);
+        (void)take_envelopes(&found, bytes + MCPA_SEGMENT_HEADER_BYTES, sizeof(bytes) - MCPA_SEGMENT_HEADER_BYTES,
+                             header.instance);
         if (before.last_seq == 0 && found.last_seq != 0) {
             assert_int_equal(header.first_seq, found.first_seq);
         } else if (found.last_seq != before.last_seq) {
@@ -275,10 +277,10 @@ static void spool_takes_records_of_the_greatest_size_and_of_the_smallest(void **
     memset(text, 'x', sizeof(text));
     mcpa_record_init(&record);
 #define MCPA_FIELD(kind, id, member) MCPA_FIELD_##kind(member)
-#define MCPA_FIELD_TIME(member) record.member = INT64_MAX;
-#define MCPA_FIELD_STR(member) record.member = longest;
-#define MCPA_FIELD_U64(member) record.member = INT64_MAX;
-#define MCPA_FIELD_MILLI(member) record.member = INT64_MAX;
+#define MCPA_FIELD_TIME(member)      record.member = INT64_MAX;
+#define MCPA_FIELD_STR(member)       record.member = longest;
+#define MCPA_FIELD_U64(member)       record.member = INT64_MAX;
+#define MCPA_FIELD_MILLI(member)     record.member = INT64_MAX;
 #include "wire/record.def"
 #undef MCPA_FIELD
     record.event = MCPA_STR_NONE;
@@ -559,13 +561,16 @@ static void spool_on_a_real_file_system_without_room_loses_nothing_it_had(void *
         mod_mcp_spool_t *spool;
         unsigned n;
 
-        if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0
-            || mount("tmpfs", test_dir, "tmpfs", 0, "size=3500k,mode=0700") != 0) {
+        if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+            mount("tmpfs", test_dir, "tmpfs", 0, "size=3500k,mode=0700") != 0) {
             _exit(77);
         }
         spool = mod_mcp_spool_new(test_pool, test_dir, SEGMENTS(64));
         n = fill(spool);
-        _exit(n > 2500 && n < 3300 && mod_mcp_spool_error(spool) == ENOSPC && count_files(test_dir) == 3 && read_all(spool, 0).last_seq == n ? 0 : 1);
+        _exit(n > 2500 && n < 3300 && mod_mcp_spool_error(spool) == ENOSPC && count_files(test_dir) == 3 &&
+                      read_all(spool, 0).last_seq == n
+                  ? 0
+                  : 1);
     }
     assert_true(child > 0);
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -832,7 +837,7 @@ static void spool_sweeps_what_a_child_killed_while_making_a_segment_left_behind(
 /* ---- threads ---- */
 
 #define THREADS 8
-#define EACH 5000
+#define EACH    5000
 
 static mod_mcp_spool_t *shared_spool;
 static atomic_uint committed_count;
