@@ -141,7 +141,8 @@ static bool start_audit(admind_t *admind, char *error, size_t cap)
     }
     status = admind_checkpoint_load(&checkpoint, admind->config->journal_dir, admind->marks);
     if (status != MCPA_OK && status != MCPA_ENOTFOUND) {
-        admind_log(ADMIND_WARNING, "MCPA2006", "the checkpoint cannot be used (%s); replaying the whole journal", mcpa_status_word(status));
+        admind_log(ADMIND_WARNING, "MCPA2006", "the checkpoint cannot be used (%s); replaying the whole journal",
+                   mcpa_status_word(status));
     }
     ok = start_core(admind, &checkpoint, error, cap);
     admind_checkpoint_clear(&checkpoint);
@@ -208,7 +209,8 @@ bool admind_start(admind_t *admind, const admind_config_t *config, char *error, 
     if (admind->loop == NULL) {
         return say(error, cap, "epoll cannot be set up");
     }
-    if (start_audit(admind, error, cap) && start_doors(admind, error, cap) && (admind_rounds_start(admind) || say(error, cap, "no memory"))) {
+    if (start_audit(admind, error, cap) && start_doors(admind, error, cap) &&
+        (admind_rounds_start(admind) || say(error, cap, "no memory"))) {
         return true;
     }
     take_down(admind);

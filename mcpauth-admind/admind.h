@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The daemon put together: who owns whom, and what happens in a round of the loop. A reload is an orderly stop and a start with the new
- * configuration in one process: kill -9 at any moment loses nothing, so this cannot either, and every key takes effect. */
+/* The daemon put together: who owns whom, and what happens in a round of the loop. A reload is an orderly stop and a start with
+ * the new configuration in one process: kill -9 at any moment loses nothing, so this cannot either, and every key takes effect.
+ */
 #ifndef ADMIND_ADMIND_H
 #define ADMIND_ADMIND_H
 
@@ -41,18 +42,19 @@ struct admind {
     admind_watch_t *signals;
     int signal_fd;
 
-    bool disk_failed;              /* until the journal was probed and took a test block */
+    bool disk_failed; /* until the journal was probed and took a test block */
     int64_t retry_ms;
     bool checkpoint_due;
-    bool dirty;                    /* something was committed since the last checkpoint */
-    unsigned clean_ticks;          /* ticks of the checkpoint's timer without one */
-    uint64_t checkpoint_bytes;     /* what the journal had written then */
-    bool checkpoint_failing;       /* told once */
-    bool reload;                   /* why the loop was left */
+    bool dirty;                /* something was committed since the last checkpoint */
+    unsigned clean_ticks;      /* ticks of the checkpoint's timer without one */
+    uint64_t checkpoint_bytes; /* what the journal had written then */
+    bool checkpoint_failing;   /* told once */
+    bool reload;               /* why the loop was left */
 };
 typedef struct admind admind_t;
 
-/* Builds everything from a checked configuration. false: error (cap bytes); nothing is left behind. admind must be zeroed but for born_us. */
+/* Builds everything from a checked configuration. false: error (cap bytes); nothing is left behind. admind must be zeroed but for
+ * born_us. */
 bool admind_start(admind_t *admind, const admind_config_t *config, char *error, size_t cap);
 /* Commits, acknowledges, says BYE, writes a checkpoint and takes everything down. */
 void admind_stop(admind_t *admind);

@@ -67,7 +67,8 @@ static bool check_tight(const where_t *where, const char *key, const char *path,
         return false;
     }
     if (st.st_uid != geteuid() && !(may_be_root && st.st_uid == 0)) {
-        return refuse(where, key, path, "belongs to uid %u; give it to the daemon's user: chown %u %s", (unsigned)st.st_uid, (unsigned)geteuid(), path);
+        return refuse(where, key, path, "belongs to uid %u; give it to the daemon's user: chown %u %s", (unsigned)st.st_uid,
+                      (unsigned)geteuid(), path);
     }
     if ((st.st_mode & forbidden) != 0) {
         return refuse(where, key, path, "is open to others (mode %04o); close it: chmod %04o %s", (unsigned)(st.st_mode & 07777),
@@ -79,10 +80,12 @@ static bool check_tight(const where_t *where, const char *key, const char *path,
 static bool check_writable(const where_t *where, const char *key, const char *path)
 {
     return faccessat(AT_FDCWD, path, R_OK | W_OK | X_OK, AT_EACCESS) == 0 ||
-           refuse(where, key, path, "the daemon (uid %u) may not write here; give it to the daemon's user or group", (unsigned)geteuid());
+           refuse(where, key, path, "the daemon (uid %u) may not write here; give it to the daemon's user or group",
+                  (unsigned)geteuid());
 }
 
-/* httpd's children write their segments here and the daemon takes them away: the owner is PeerUser, the daemon comes in by the group. */
+/* httpd's children write their segments here and the daemon takes them away: the owner is PeerUser, the daemon comes in by the
+ * group. */
 static bool check_spool(const where_t *where)
 {
     const admind_config_t *config = where->config;
@@ -92,15 +95,16 @@ static bool check_spool(const where_t *where)
         return false;
     }
     if (st.st_uid != config->peer_uid) {
-        return refuse(where, "SpoolDir", config->spool_dir, "belongs to uid %u, not to PeerUser %s; chown %s %s", (unsigned)st.st_uid,
-                      config->peer_user, config->peer_user, config->spool_dir);
+        return refuse(where, "SpoolDir", config->spool_dir, "belongs to uid %u, not to PeerUser %s; chown %s %s",
+                      (unsigned)st.st_uid, config->peer_user, config->peer_user, config->spool_dir);
     }
     if ((st.st_mode & S_IWOTH) != 0) {
         return refuse(where, "SpoolDir", config->spool_dir, "may be written to by everybody; chmod o-w %s", config->spool_dir);
     }
     if ((st.st_mode & S_IWGRP) != 0 && st.st_gid != getegid() && st.st_gid != config->peer_gid && !group_member(st.st_gid)) {
-        return refuse(where, "SpoolDir", config->spool_dir, "may be written to by group %u, which is not the daemon's; chgrp %u %s",
-                      (unsigned)st.st_gid, (unsigned)getegid(), config->spool_dir);
+        return refuse(where, "SpoolDir", config->spool_dir,
+                      "may be written to by group %u, which is not the daemon's; chgrp %u %s", (unsigned)st.st_gid,
+                      (unsigned)getegid(), config->spool_dir);
     }
     return check_writable(where, "SpoolDir", config->spool_dir);
 }
@@ -121,8 +125,8 @@ static bool check_directories(const where_t *where)
 
     snprintf(keys, sizeof(keys), "%s/keys", config->state_dir);
     return check_tight(where, "StateDir", config->state_dir, true, S_IWGRP | S_IWOTH) &&
-           check_tight(where, "StateDir", keys, false, S_IWGRP | S_IWOTH) && check_writable(where, "StateDir", keys) && check_spool(where) &&
-           check_tight(where, "JournalDir", config->journal_dir, false, S_IWGRP | S_IRWXO) &&
+           check_tight(where, "StateDir", keys, false, S_IWGRP | S_IWOTH) && check_writable(where, "StateDir", keys) &&
+           check_spool(where) && check_tight(where, "JournalDir", config->journal_dir, false, S_IWGRP | S_IRWXO) &&
            check_writable(where, "JournalDir", config->journal_dir) && check_parent(where, "Socket", config->socket) &&
            (strncmp(config->listen, "unix:", 5) != 0 || check_parent(where, "Listen", config->listen + 5));
 }
@@ -143,8 +147,8 @@ static bool read_secret(const where_t *where, const char *key, const char *path,
         return refuse(where, key, path, "may be used by others (mode %04o); chmod 0600 %s", (unsigned)(st.st_mode & 07777), path);
     }
     if (admind_file_read(&text, path, MCPA_SECRET_MAX_BYTES) != MCPA_OK) {
-        return refuse(where, key, path, "cannot be read (at most %d bytes, by uid %u); chown %u %s", MCPA_SECRET_MAX_BYTES, (unsigned)geteuid(),
-                      (unsigned)geteuid(), path);
+        return refuse(where, key, path, "cannot be read (at most %d bytes, by uid %u); chown %u %s", MCPA_SECRET_MAX_BYTES,
+                      (unsigned)geteuid(), (unsigned)geteuid(), path);
     }
     while (text.len > 0 && (text.ptr[text.len - 1] == '\n' || text.ptr[text.len - 1] == '\r')) {
         text.len--;
@@ -152,7 +156,8 @@ static bool read_secret(const where_t *where, const char *key, const char *path,
     free((char *)secret->ptr);
     *secret = text; /* the config owns it, also when it is refused */
     if (text.len < SECRET_MIN_BYTES || !mcpa_text_is_printable(text) || memchr(text.ptr, ' ', text.len) != NULL) {
-        return refuse(where, key, path, "is no secret of at least %d printable characters on one line; (umask 077; openssl rand -hex 32 > %s)",
+        return refuse(where, key, path,
+                      "is no secret of at least %d printable characters on one line; (umask 077; openssl rand -hex 32 > %s)",
                       SECRET_MIN_BYTES, path);
     }
     return true;
@@ -165,7 +170,8 @@ static bool check_secrets(const where_t *where, admind_config_t *config)
             return false;
         }
     }
-    return config->admin_token_file == NULL || read_secret(where, "AdminTokenFile", config->admin_token_file, &config->admin_token);
+    return config->admin_token_file == NULL ||
+           read_secret(where, "AdminTokenFile", config->admin_token_file, &config->admin_token);
 }
 
 static bool check_user(const where_t *where, admind_config_t *config)
@@ -187,7 +193,8 @@ bool admind_config_check(admind_config_t *config, char *error, size_t cap)
 
     /* Who may change this file decides where secrets and records go. */
     if (stat(config->path, &st) != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0 || (st.st_uid != 0 && st.st_uid != geteuid())) {
-        snprintf(error, cap, "%s: may be changed by others; chown root %s && chmod go-w %s", config->path, config->path, config->path);
+        snprintf(error, cap, "%s: may be changed by others; chown root %s && chmod go-w %s", config->path, config->path,
+                 config->path);
         return false;
     }
     if (config->ca_file != NULL && faccessat(AT_FDCWD, config->ca_file, R_OK, AT_EACCESS) != 0) {

@@ -1,32 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "configtable.h"
+#include "config.h"
 
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/text.h"
+#include "configtable.h"
 
 #define SECOND_US INT64_C(1000000)
-#define DAY_US (86400 * SECOND_US)
+#define DAY_US    (86400 * SECOND_US)
 
-static admind_setter_t set_listen, set_path, set_socket, set_number, set_duration, set_word, set_alert, set_alertmanager, set_webhook, set_level, set_loopback,
-    set_switch;
+static admind_setter_t set_listen, set_path, set_socket, set_number, set_duration, set_word, set_alert, set_alertmanager,
+    set_webhook, set_level, set_loopback, set_switch;
 
 #define AT(member) offsetof(admind_config_t, member)
 static const admind_row_t rows[] = {
     { "Listen", set_listen, AT(listen), "127.0.0.1:9860", "127.0.0.1:9860 or unix:/run/mcpauth/admin.sock", 1, 0, 0, false },
-    { "Socket", set_socket, AT(socket), "/run/mcpauth/mcpauth.sock", "an absolute path of at most 100 characters", 1, 0, 0, false },
+    { "Socket", set_socket, AT(socket), "/run/mcpauth/mcpauth.sock", "an absolute path of at most 100 characters", 1, 0, 0,
+      false },
     { "StateDir", set_path, AT(state_dir), "/var/lib/mcpauth", "an absolute path", 1, 0, 0, false },
     { "SpoolDir", set_path, AT(spool_dir), "/var/spool/mcpauth", "an absolute path", 1, 0, 0, false },
     { "JournalDir", set_path, AT(journal_dir), "/var/log/mcpauth", "an absolute path", 1, 0, 0, false },
-    { "JournalRetentionDays", set_number, AT(journal_retention_days), "90", "a number of days from 1 to 3650", 1, 1, 3650, false },
+    { "JournalRetentionDays", set_number, AT(journal_retention_days), "90", "a number of days from 1 to 3650", 1, 1, 3650,
+      false },
     { "PeerUser", set_word, AT(peer_user), "www-data", "the user that httpd's children run as", 1, 0, 0, false },
-    { "KeyRefresh", set_duration, AT(key_refresh_us), "10min", "a duration from 1s to 24h, such as 10min", 1, SECOND_US, DAY_US, false },
-    { "KeyMaxStale", set_duration, AT(key_max_stale_us), "24h", "a duration from 1s to 30d, such as 24h", 1, SECOND_US, 30 * DAY_US, false },
+    { "KeyRefresh", set_duration, AT(key_refresh_us), "10min", "a duration from 1s to 24h, such as 10min", 1, SECOND_US, DAY_US,
+      false },
+    { "KeyMaxStale", set_duration, AT(key_max_stale_us), "24h", "a duration from 1s to 30d, such as 24h", 1, SECOND_US,
+      30 * DAY_US, false },
     { "Alert", set_alert, 0, NULL, "auth_failures threshold=10 window=5min by=address,location", ADMIND_WORDS_MAX, 0, 0, true },
     { "Alertmanager", set_alertmanager, 0, NULL, "http://127.0.0.1:9093", 1, 0, 0, true },
-    { "Webhook", set_webhook, 0, NULL, "https://hooks.example.com/mcpauth secret-file=/etc/mcpauth/webhook.secret", 2, 0, 0, true },
+    { "Webhook", set_webhook, 0, NULL, "https://hooks.example.com/mcpauth secret-file=/etc/mcpauth/webhook.secret", 2, 0, 0,
+      true },
     { "AdminTokenFile", set_path, AT(admin_token_file), NULL, "an absolute path", 1, 0, 0, false },
     { "LogLevel", set_level, AT(log_level), "notice", "err, warning, notice, info or debug", 1, 0, 0, false },
     { "AllowInsecureFetch", set_loopback, AT(insecure_fetch_loopback), NULL, "loopback, or leave the line out", 1, 0, 0, false },
@@ -155,7 +161,8 @@ static bool set_alert(admind_config_t *config, const admind_row_t *row, char *co
     return admind_config_alert(config, values, n, why, cap);
 }
 
-static bool set_alertmanager(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap)
+static bool set_alertmanager(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why,
+                             size_t cap)
 {
     bool is_https;
 
@@ -166,7 +173,8 @@ static bool set_alertmanager(admind_config_t *config, const admind_row_t *row, c
     if (config->n_alertmanagers == ADMIND_LIST_MAX) {
         return complain(why, cap, "is one too many", values[0], row);
     }
-    return set_text(&config->alertmanagers[config->n_alertmanagers++].url, values[0]) || complain(why, cap, "finds no memory", values[0], row);
+    return set_text(&config->alertmanagers[config->n_alertmanagers++].url, values[0]) ||
+           complain(why, cap, "finds no memory", values[0], row);
 }
 
 static bool set_webhook(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap)

@@ -14,18 +14,18 @@
 
 typedef struct admind_receiver { /* Alertmanager or Webhook */
     char *url;
-    char *secret_file;           /* Webhook only; the secret is read at start and reload, never logged */
+    char *secret_file; /* Webhook only; the secret is read at start and reload, never logged */
     mcpa_str_t secret;
 } admind_receiver_t;
 
-typedef struct admind_rule {     /* Alert NAME off | Alert NAME key=value... */
-    const char *name;            /* of the built-in alert */
+typedef struct admind_rule { /* Alert NAME off | Alert NAME key=value... */
+    const char *name;        /* of the built-in alert */
     bool enabled;
     int64_t threshold;
     int64_t window_us;
     bool by_address;
     bool by_location;
-    char *severity;              /* "critical", "warning" or "info" */
+    char *severity; /* "critical", "warning" or "info" */
 } admind_rule_t;
 
 typedef enum admind_rule_id {
@@ -38,16 +38,16 @@ typedef enum admind_rule_id {
 
 typedef struct admind_config {
     char *path;
-    char *listen;              /* "127.0.0.1:9860" or "unix:PATH" */
+    char *listen; /* "127.0.0.1:9860" or "unix:PATH" */
     char *socket;
     char *state_dir;
     char *spool_dir;
     char *journal_dir;
     int64_t journal_retention_days;
     char *peer_user;
-    uid_t peer_uid;            /* set by admind_config_check */
+    uid_t peer_uid; /* set by admind_config_check */
     gid_t peer_gid;
-    int64_t key_refresh_us;    /* KeyRefresh: used when the provider gives no max-age; also the longest interval */
+    int64_t key_refresh_us; /* KeyRefresh: used when the provider gives no max-age; also the longest interval */
     int64_t key_max_stale_us;
     admind_rule_t rules[ADMIND_RULE_COUNT];
     admind_receiver_t alertmanagers[ADMIND_LIST_MAX];
@@ -55,19 +55,21 @@ typedef struct admind_config {
     admind_receiver_t webhooks[ADMIND_LIST_MAX];
     size_t n_webhooks;
     char *admin_token_file;
-    mcpa_str_t admin_token;    /* {NULL,0}: the admin paths are open to whoever reaches the listener (loopback) */
+    mcpa_str_t admin_token; /* {NULL,0}: the admin paths are open to whoever reaches the listener (loopback) */
     admind_level_t log_level;
-    bool insecure_fetch_loopback; /* AllowInsecureFetch loopback */
-    char *ca_file;             /* KeyCAFile: extra trust anchors for fetching; NULL: the system's */
-    bool allow_private;        /* AllowPrivateFetch on: keys may come from private addresses */
+    bool insecure_fetch_loopback;    /* AllowInsecureFetch loopback */
+    char *ca_file;                   /* KeyCAFile: extra trust anchors for fetching; NULL: the system's */
+    bool allow_private;              /* AllowPrivateFetch on: keys may come from private addresses */
     unsigned lines[ADMIND_KEYS_MAX]; /* where each row of the table stood in the file; 0: the default counts */
 } admind_config_t;
 
-/* Reads the file and checks what can be seen in it. NULL on error, with "file:line: what is wrong; what to write instead" on 'error' (cap bytes). To be freed. */
+/* Reads the file and checks what can be seen in it. NULL on error, with "file:line: what is wrong; what to write instead" on
+ * 'error' (cap bytes). To be freed. */
 admind_config_t *admind_config_read(const char *path, char *error, size_t cap);
 /* The same from a text of len bytes, NUL-terminated beyond; it is cut into words. path is for messages. */
 admind_config_t *admind_config_parse(const char *path, char *text, size_t len, char *error, size_t cap);
-/* What is checked beyond the file itself: directories exist, are owned and closed as they must be, user exists, secrets readable and tight. */
+/* What is checked beyond the file itself: directories exist, are owned and closed as they must be, user exists, secrets readable
+ * and tight. */
 bool admind_config_check(admind_config_t *config, char *error, size_t cap);
 void admind_config_free(admind_config_t **config);
 

@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-#define MINUTE_US INT64_C(60000000)
+#define MINUTE_US     INT64_C(60000000)
 #define WINDOW_MAX_US (24 * 60 * MINUTE_US)
 #define THRESHOLD_MAX 1000000
 

@@ -156,8 +156,9 @@ static bool read_lines(admind_config_t *config, char *text, size_t len, char *er
         }
     }
     if (config->key_max_stale_us < config->key_refresh_us) {
-        snprintf(error, cap, "%s:%u: KeyMaxStale is shorter than KeyRefresh; keys would be thrown away before they are fetched again", config->path,
-                 admind_config_line(config, "KeyMaxStale"));
+        snprintf(error, cap,
+                 "%s:%u: KeyMaxStale is shorter than KeyRefresh; keys would be thrown away before they are fetched again",
+                 config->path, admind_config_line(config, "KeyMaxStale"));
         return false;
     }
     return true;

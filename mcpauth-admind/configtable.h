@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of keys of mcpauth-admind.conf, between config.c (the rows and how a value is set) and configfile.c (how the file is read). */
+/* The table of keys of mcpauth-admind.conf, between config.c (the rows and how a value is set) and configfile.c (how the file is
+ * read). */
 #ifndef ADMIND_CONFIGTABLE_H
 #define ADMIND_CONFIGTABLE_H
 
@@ -9,7 +10,8 @@
 
 typedef struct admind_row admind_row_t;
 /* values: the words after the key, at least one. why: "what is wrong; what to write instead". */
-typedef bool admind_setter_t(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap);
+typedef bool admind_setter_t(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why,
+                             size_t cap);
 
 struct admind_row {
     const char *key;

@@ -130,7 +130,8 @@ mcpa_status_t admind_file_replace(const char *path, mcpa_str_t text, mode_t mode
         errno = ENAMETOOLONG;
         return MCPA_EIO;
     }
-    /* A fixed name: what a killed daemon left behind is replaced, never piled up. EXCL and NOFOLLOW: never through somebody's link. */
+    /* A fixed name: what a killed daemon left behind is replaced, never piled up. EXCL and NOFOLLOW: never through somebody's
+     * link. */
     if (unlink(temporary) != 0 && errno != ENOENT) {
         return MCPA_EIO;
     }

@@ -10,7 +10,8 @@
 /* *text: malloc'd, NUL-terminated beyond len. Only regular files. MCPA_ENOTFOUND, MCPA_ETOOBIG, MCPA_EIO (errno),
  * MCPA_ENOMEM. */
 mcpa_status_t admind_file_read(mcpa_str_t *text, const char *path, size_t max_bytes) MCPA_MUST_CHECK;
-/* The temporary file is '<path>.tmp'. MCPA_EIO with errno; the old file then still stands (or, when only the last sync failed, the new). */
+/* The temporary file is '<path>.tmp'. MCPA_EIO with errno; the old file then still stands (or, when only the last sync failed,
+ * the new). */
 mcpa_status_t admind_file_replace(const char *path, mcpa_str_t text, mode_t mode) MCPA_MUST_CHECK;
 /* write until all is written; false with errno. */
 bool admind_write_all(int fd, const void *bytes, size_t len) MCPA_MUST_CHECK;

@@ -9,8 +9,8 @@
 #include "wire/metric.h"
 
 typedef struct admind_facts {
-    bool policy_refused;  /* the policy file as it is now cannot be used */
-    bool keys_ready;      /* every issuer has usable keys */
+    bool policy_refused; /* the policy file as it is now cannot be used */
+    bool keys_ready;     /* every issuer has usable keys */
     bool journal_failing;
     size_t links;
 } admind_facts_t;

@@ -11,7 +11,7 @@
 #include "base/text.h"
 
 #define LINE_BYTES 2048 /* longer messages are cut; journald and syslog take at least this */
-#define MINUTE_US 60000000
+#define MINUTE_US  60000000
 
 typedef enum target { TO_UNKNOWN = 0, TO_STDERR, TO_JOURNAL, TO_SYSLOG } target_t;
 
@@ -21,7 +21,10 @@ static target_t target;
 static const struct level_word {
     const char *word;
     admind_level_t level;
-} level_words[] = { { "err", ADMIND_ERR }, { "warning", ADMIND_WARNING }, { "notice", ADMIND_NOTICE }, { "info", ADMIND_INFO },
+} level_words[] = { { "err", ADMIND_ERR },
+                    { "warning", ADMIND_WARNING },
+                    { "notice", ADMIND_NOTICE },
+                    { "info", ADMIND_INFO },
                     { "debug", ADMIND_DEBUG } };
 #define LEVELS (sizeof(level_words) / sizeof(level_words[0]))
 

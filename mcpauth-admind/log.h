@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One line an outcome, with a syslog-style level and a stable id "MCPAnnnn": to stderr (journald), or to syslog once the daemon went to the
- * background. A line stays one line: control characters and broken UTF-8 in what is printed are escaped here, so nothing a
- * client sends can forge a line. */
+/* One line an outcome, with a syslog-style level and a stable id "MCPAnnnn": to stderr (journald), or to syslog once the daemon
+ * went to the background. A line stays one line: control characters and broken UTF-8 in what is printed are escaped here, so
+ * nothing a client sends can forge a line. */
 #ifndef ADMIND_LOG_H
 #define ADMIND_LOG_H
 
 #include "base/bytes.h"
 
-typedef enum admind_level { ADMIND_ERR = 3, ADMIND_WARNING = 4, ADMIND_NOTICE = 5, ADMIND_INFO = 6, ADMIND_DEBUG = 7 } admind_level_t;
+typedef enum admind_level {
+    ADMIND_ERR = 3,
+    ADMIND_WARNING = 4,
+    ADMIND_NOTICE = 5,
+    ADMIND_INFO = 6,
+    ADMIND_DEBUG = 7
+} admind_level_t;
 
 void admind_log_level(admind_level_t level);
 /* For good: lines go to syslog (facility daemon) from now on. */

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define EVENTS_A_ROUND 128
-#define AFTER_MAX 8
+#define AFTER_MAX      8
 
 struct admind_watch {
     admind_loop_t *loop;
@@ -122,7 +122,8 @@ int64_t admind_loop_mono_us(const admind_loop_t *loop)
 
 /* ---- watches */
 
-admind_watch_t *admind_watch_new(admind_loop_t *loop, int fd, uint32_t events, void (*fn)(void *ctx, int fd, uint32_t events), void *ctx)
+admind_watch_t *admind_watch_new(admind_loop_t *loop, int fd, uint32_t events, void (*fn)(void *ctx, int fd, uint32_t events),
+                                 void *ctx)
 {
     admind_watch_t *watch = calloc(1, sizeof(*watch));
     struct epoll_event event = { .events = events, .data.ptr = watch };

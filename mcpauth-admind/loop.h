@@ -12,14 +12,15 @@ typedef struct admind_timer admind_timer_t;
 
 admind_loop_t *admind_loop_new(void);
 void admind_loop_free(admind_loop_t **loop);
-/* Runs until admind_loop_stop; may be run again. After each round of events the 'after' callbacks run once (group commit), in the order they
- * were given; at most 8, false when there is no room. */
+/* Runs until admind_loop_stop; may be run again. After each round of events the 'after' callbacks run once (group commit), in the
+ * order they were given; at most 8, false when there is no room. */
 void admind_loop_run(admind_loop_t *loop);
 void admind_loop_stop(admind_loop_t *loop);
 bool admind_loop_after(admind_loop_t *loop, void (*fn)(void *ctx), void *ctx);
 
 /* events: EPOLLIN, EPOLLOUT. The watch borrows fd; free it before closing. */
-admind_watch_t *admind_watch_new(admind_loop_t *loop, int fd, uint32_t events, void (*fn)(void *ctx, int fd, uint32_t events), void *ctx);
+admind_watch_t *admind_watch_new(admind_loop_t *loop, int fd, uint32_t events, void (*fn)(void *ctx, int fd, uint32_t events),
+                                 void *ctx);
 bool admind_watch_set(admind_watch_t *watch, uint32_t events);
 void admind_watch_free(admind_watch_t **watch); /* safe from inside its own callback */
 

@@ -11,7 +11,7 @@
 #include "service.h"
 
 #define DEFAULT_CONFIG "/etc/mcpauth/mcpauth-admind.conf"
-#define ERROR_BYTES 4096 /* a path or two and a sentence */
+#define ERROR_BYTES    4096 /* a path or two and a sentence */
 
 typedef struct arguments {
     char config[PATH_MAX];
@@ -124,7 +124,8 @@ static int serve(admind_config_t **config, const char *path, int background)
     while (start(&admind, config, &old)) {
         bool again;
 
-        admind_log(ADMIND_NOTICE, "MCPA2000", "mcpauth-admind " MCPA_VERSION " serves %s and %s", (*config)->socket, (*config)->listen);
+        admind_log(ADMIND_NOTICE, "MCPA2000", "mcpauth-admind " MCPA_VERSION " serves %s and %s", (*config)->socket,
+                   (*config)->listen);
         admind_service_notify("READY=1");
         if (background >= 0) {
             admind_service_started(background);

@@ -47,7 +47,8 @@ void admind_conn_send(admind_conn_t *conn, const mcpa_frame_t *frame)
 
 /* ---- in */
 
-/* A child that lost its connection comes back before we saw the old one end; anything else is somebody posing as a living child. */
+/* A child that lost its connection comes back before we saw the old one end; anything else is somebody posing as a living child.
+ */
 static bool settle_rival(const admind_conn_t *conn, const unsigned char *instance)
 {
     admind_conn_t *rival = admind_conn_rival(conn, instance);
@@ -189,7 +190,8 @@ static void take_frames(admind_conn_t *conn)
             break;
         }
         if (status != MCPA_OK) {
-            admind_conn_doom(conn, status == MCPA_EUNSUPPORTED ? "speaks a version of the protocol that is not ours" : "sends no frames");
+            admind_conn_doom(conn, status == MCPA_EUNSUPPORTED ? "speaks a version of the protocol that is not ours"
+                                                               : "sends no frames");
             break;
         }
         dispatch(conn, &frame);
@@ -216,7 +218,8 @@ void admind_conn_event(void *ctx, int fd, uint32_t events)
     if (conn->doomed || (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0) {
         return;
     }
-    /* One read a round: a child that has much to say does not keep the others waiting. The buffer holds the longest frame, so there is room. */
+    /* One read a round: a child that has much to say does not keep the others waiting. The buffer holds the longest frame, so
+     * there is room. */
     n = recv(fd, conn->in + conn->in_len, sizeof(conn->in) - conn->in_len, MSG_DONTWAIT);
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
         admind_conn_doom(conn, NULL);

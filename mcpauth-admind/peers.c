@@ -10,7 +10,7 @@
 #include "peerconn.h"
 #include "peersock.h"
 
-#define SWEEP_MS 1000
+#define SWEEP_MS        1000
 #define ACCEPTS_A_ROUND 64
 
 static void refuse(admind_peers_t *peers, pid_t pid, const char *why)
@@ -19,8 +19,8 @@ static void refuse(admind_peers_t *peers, pid_t pid, const char *why)
 
     peers->refused++;
     if (admind_log_admit(&peers->gate, admind_loop_mono_us(peers->loop), &held)) {
-        admind_log(ADMIND_WARNING, "MCPA2401", "socket: process %ld %s; disconnected (%llu more such lines were held back)", (long)pid, why,
-                   (unsigned long long)held);
+        admind_log(ADMIND_WARNING, "MCPA2401", "socket: process %ld %s; disconnected (%llu more such lines were held back)",
+                   (long)pid, why, (unsigned long long)held);
     }
 }
 

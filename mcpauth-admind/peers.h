@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sockets of httpd's children: who may connect, the frame protocol (wire/frame.h), and what each child reported. Everything that comes in is
- * checked before it is used; whoever breaks the grammar, sends what it may not or does not read is disconnected, and comes back when it is honest.
- * Processes of the same uid (CGI, PHP) pass the check of the peer's uid: they can forge records of instances of their own, but neither take over a
- * connected instance nor ask for more than one child may. */
+/* The sockets of httpd's children: who may connect, the frame protocol (wire/frame.h), and what each child reported. Everything
+ * that comes in is checked before it is used; whoever breaks the grammar, sends what it may not or does not read is disconnected,
+ * and comes back when it is honest. Processes of the same uid (CGI, PHP) pass the check of the peer's uid: they can forge records
+ * of instances of their own, but neither take over a connected instance nor ask for more than one child may. */
 #ifndef ADMIND_PEERS_H
 #define ADMIND_PEERS_H
 
@@ -12,11 +12,11 @@
 #include "loop.h"
 #include "wire/frame.h"
 
-#define ADMIND_PEERS_MAX 1024           /* httpd's ServerLimit is seldom a third of it */
-#define ADMIND_PEERS_HELLO_MS 5000      /* who connects says HELLO within this time */
-#define ADMIND_PEERS_ASKS_MAX 1024      /* questions for keys that wait for an answer, of all children */
-#define ADMIND_PEERS_ASKS_EACH 64       /* and of one child; what is over is answered "not found" */
-#define ADMIND_PEERS_OUT_BYTES 16384    /* unread answers a child may have */
+#define ADMIND_PEERS_MAX       1024  /* httpd's ServerLimit is seldom a third of it */
+#define ADMIND_PEERS_HELLO_MS  5000  /* who connects says HELLO within this time */
+#define ADMIND_PEERS_ASKS_MAX  1024  /* questions for keys that wait for an answer, of all children */
+#define ADMIND_PEERS_ASKS_EACH 64    /* and of one child; what is over is answered "not found" */
+#define ADMIND_PEERS_OUT_BYTES 16384 /* unread answers a child may have */
 
 typedef struct admind_peers admind_peers_t;
 
@@ -57,9 +57,9 @@ admind_peers_t *admind_peers_new(admind_loop_t *loop, admind_ingest_t *ingest, c
 /* Says BYE to everybody and takes the socket away. */
 void admind_peers_free(admind_peers_t **peers);
 
-void admind_peers_ack(admind_peers_t *peers);           /* after a commit: tells each child how far its records are durable */
-void admind_peers_disk_failed(admind_peers_t *peers);   /* what was sent is not taken; the links stay, for keys */
-void admind_peers_disk_mended(admind_peers_t *peers);   /* disconnects whose records were not taken: they send them again */
+void admind_peers_ack(admind_peers_t *peers);         /* after a commit: tells each child how far its records are durable */
+void admind_peers_disk_failed(admind_peers_t *peers); /* what was sent is not taken; the links stay, for keys */
+void admind_peers_disk_mended(admind_peers_t *peers); /* disconnects whose records were not taken: they send them again */
 void admind_peers_keys_changed(admind_peers_t *peers, const char *issuer, uint64_t generation);
 void admind_peers_answer(admind_peers_t *peers, uint64_t ticket, bool found, uint64_t generation);
 

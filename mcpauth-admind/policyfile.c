@@ -10,7 +10,7 @@
 #include "files.h"
 #include "log.h"
 
-#define LOOK_MS 500
+#define LOOK_MS          500
 #define POLICY_MAX_BYTES (8 * 1024 * 1024) /* thousands of Locations */
 
 struct admind_policyfile {
@@ -33,8 +33,8 @@ static void tick(void *ctx)
     admind_timer_arm(file->timer, LOOK_MS);
 }
 
-admind_policyfile_t *admind_policyfile_new(admind_loop_t *loop, const char *state_dir, void (*changed)(void *ctx, const mcpa_snapshot_t *snapshot),
-                                           void *ctx)
+admind_policyfile_t *admind_policyfile_new(admind_loop_t *loop, const char *state_dir,
+                                           void (*changed)(void *ctx, const mcpa_snapshot_t *snapshot), void *ctx)
 {
     admind_policyfile_t *file = calloc(1, sizeof(*file));
 
@@ -45,7 +45,8 @@ admind_policyfile_t *admind_policyfile_new(admind_loop_t *loop, const char *stat
     file->changed = changed;
     file->ctx = ctx;
     file->timer = admind_timer_new(loop, tick, file);
-    if (file->timer == NULL || (size_t)snprintf(file->path, sizeof(file->path), "%s/%s", state_dir, MCPA_SNAPSHOT_FILE) >= sizeof(file->path)) {
+    if (file->timer == NULL ||
+        (size_t)snprintf(file->path, sizeof(file->path), "%s/%s", state_dir, MCPA_SNAPSHOT_FILE) >= sizeof(file->path)) {
         admind_policyfile_free(&file);
         return NULL;
     }
@@ -65,8 +66,9 @@ void admind_policyfile_free(admind_policyfile_t **file)
 
 static bool is_same(const struct stat *a, const struct stat *b)
 {
-    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
 static size_t count(const void *const *list)
@@ -105,7 +107,8 @@ static void read_policy(admind_policyfile_t *file, const struct stat *st)
     if (!S_ISREG(st->st_mode) || (st->st_uid != 0 && st->st_uid != geteuid()) || (st->st_mode & (S_IWGRP | S_IWOTH)) != 0) {
         snprintf(file->error, sizeof(file->error), "is no regular file that only root may write");
     } else if ((status = admind_file_read(&text, file->path, POLICY_MAX_BYTES)) != MCPA_OK) {
-        snprintf(file->error, sizeof(file->error), "cannot be read: %s", status == MCPA_EIO ? strerror(errno) : mcpa_status_word(status));
+        snprintf(file->error, sizeof(file->error), "cannot be read: %s",
+                 status == MCPA_EIO ? strerror(errno) : mcpa_status_word(status));
     } else {
         status = mcpa_snapshot_parse(&snapshot, text, why, sizeof(why));
         free((char *)text.ptr);

@@ -11,13 +11,13 @@
 #include "log.h"
 #include "service.h"
 
-#define CHECKPOINT_MS 5000
-#define CHECKPOINT_BYTES (64 * 1024 * 1024)
+#define CHECKPOINT_MS          5000
+#define CHECKPOINT_BYTES       (64 * 1024 * 1024)
 #define CHECKPOINT_CLEAN_TICKS 12 /* once a minute even when no record came: alerts resolve and keys are fetched all the same */
-#define HOUSE_MS 3600000
-#define RETRY_FIRST_MS 1000
-#define RETRY_LAST_MS 10000
-#define DAY_US INT64_C(86400000000)
+#define HOUSE_MS               3600000
+#define RETRY_FIRST_MS         1000
+#define RETRY_LAST_MS          10000
+#define DAY_US                 INT64_C(86400000000)
 
 void admind_rounds_checkpoint(admind_t *admind)
 {
@@ -28,7 +28,8 @@ void admind_rounds_checkpoint(admind_t *admind)
 
     admind_journal_position(admind->journal, &position);
     if (metrics != NULL && alerts != NULL) {
-        status = admind_checkpoint_save(admind->config->journal_dir, &position, admind->marks, metrics, alerts, admind_loop_wall_us(admind->loop));
+        status = admind_checkpoint_save(admind->config->journal_dir, &position, admind->marks, metrics, alerts,
+                                        admind_loop_wall_us(admind->loop));
     }
     free(metrics);
     free(alerts);
@@ -125,7 +126,8 @@ static void on_watchdog(void *ctx)
     char message[128];
 
     admind_peers_gauges(admind->peers, &gauges);
-    snprintf(message, sizeof(message), "WATCHDOG=1\nSTATUS=%zu children linked, journal %s", gauges.links, admind->disk_failed ? "failing" : "ok");
+    snprintf(message, sizeof(message), "WATCHDOG=1\nSTATUS=%zu children linked, journal %s", gauges.links,
+             admind->disk_failed ? "failing" : "ok");
     admind_service_notify(message);
     admind_timer_arm(admind->watchdog_timer, admind_service_watchdog_ms());
 }
@@ -152,8 +154,9 @@ bool admind_rounds_start(admind_t *admind)
     admind->retry_timer = admind_timer_new(loop, on_retry, admind);
     admind->watchdog_timer = admind_timer_new(loop, on_watchdog, admind);
     admind->signal_fd = admind_service_signals();
-    if (admind->adopt_timer == NULL || admind->checkpoint_timer == NULL || admind->house_timer == NULL || admind->retry_timer == NULL ||
-        admind->watchdog_timer == NULL || admind->signal_fd < 0 || !admind_loop_after(loop, after_round, admind)) {
+    if (admind->adopt_timer == NULL || admind->checkpoint_timer == NULL || admind->house_timer == NULL ||
+        admind->retry_timer == NULL || admind->watchdog_timer == NULL || admind->signal_fd < 0 ||
+        !admind_loop_after(loop, after_round, admind)) {
         return false;
     }
     admind->signals = admind_watch_new(loop, admind->signal_fd, EPOLLIN, on_signal, admind);

@@ -17,8 +17,8 @@ void admind_service_notify(const char *message);
 /* Milliseconds between two WATCHDOG=1, half of what systemd waits; 0: no watchdog. */
 int admind_service_watchdog_ms(void);
 
-/* Forks twice. Returns in the daemon, with a descriptor for admind_service_started; the first process waits and exits with 0 once the daemon has
- * started, with 1 when it did not. -1: could not fork. */
+/* Forks twice. Returns in the daemon, with a descriptor for admind_service_started; the first process waits and exits with 0 once
+ * the daemon has started, with 1 when it did not. -1: could not fork. */
 int admind_service_background(void);
 /* stdio to /dev/null, log to syslog, and the first process may exit. */
 void admind_service_started(int fd);

@@ -59,7 +59,8 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, admind_ans
         MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") != MHD_YES ||
         MHD_add_response_header(response, "Cache-Control", "no-store") != MHD_YES ||
         (answer->status == 405 && MHD_add_response_header(response, "Allow", "GET, HEAD") != MHD_YES) ||
-        (answer->status == 401 && MHD_add_response_header(response, "WWW-Authenticate", "Bearer realm=\"mcpauth-admind\"") != MHD_YES) ||
+        (answer->status == 401 &&
+         MHD_add_response_header(response, "WWW-Authenticate", "Bearer realm=\"mcpauth-admind\"") != MHD_YES) ||
         (close_after && MHD_add_response_header(response, "Connection", "close") != MHD_YES)) {
         MHD_destroy_response(response);
         return MHD_NO;
@@ -69,10 +70,11 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, admind_ans
     return sent;
 }
 
-/* The library calls once with the header and again when the body was read. Nothing that we serve takes a body: a request that brings one is answered
- * at the first call, which makes the library close the connection unread; all others at the second, which keeps it. */
-static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
-                                  const char *upload, size_t *upload_len, void **state)
+/* The library calls once with the header and again when the body was read. Nothing that we serve takes a body: a request that
+ * brings one is answered at the first call, which makes the library close the connection unread; all others at the second, which
+ * keeps it. */
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
+                                  const char *version, const char *upload, size_t *upload_len, void **state)
 {
     static char seen;
     admind_http_t *http = ctx;
@@ -217,11 +219,12 @@ static bool start_daemon(admind_http_t *http, int listener)
     const union MHD_DaemonInfo *info;
 
     http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET,
-        listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIND_HTTP_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        (unsigned)ADMIND_HTTP_CONNECTIONS_EACH, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIND_HTTP_MEMORY_BYTES,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)ADMIND_HTTP_IDLE_S, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL, MHD_OPTION_END);
+        MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+        MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIND_HTTP_CONNECTIONS,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)ADMIND_HTTP_CONNECTIONS_EACH, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)ADMIND_HTTP_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)ADMIND_HTTP_IDLE_S,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
+        MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL, MHD_OPTION_END);
     if (http->daemon == NULL) {
         close(listener);
         return false;
@@ -248,7 +251,8 @@ admind_http_t *admind_http_new(admind_loop_t *loop, const admind_config_t *confi
     for (size_t i = 0; i < ADMIND_HTTP_CONNECTIONS; i++) {
         http->slots[i].fd = -1;
     }
-    if (address.ss_family == AF_UNIX) { /* who may use it is a matter of its directory and of PeerUser's group (Apache's ProxyPass unix:) */
+    if (address.ss_family ==
+        AF_UNIX) { /* who may use it is a matter of its directory and of PeerUser's group (Apache's ProxyPass unix:) */
         listener = admind_unix_listen(config->listen + 5, config->peer_gid, error, cap);
         http->unix_path = listener < 0 ? NULL : strdup(config->listen + 5);
     } else {

@@ -8,12 +8,9 @@
 #include "http/views.h"
 
 static const admind_route_t routes[] = {
-    { "/healthz", ADMIND_ROLE_OPEN, admind_view_health },
-    { "/readyz", ADMIND_ROLE_OPEN, admind_view_ready },
-    { "/metrics", ADMIND_ROLE_ADMIN, admind_view_metrics },
-    { "/alerts", ADMIND_ROLE_ADMIN, admind_view_alerts },
-    { "/keys", ADMIND_ROLE_ADMIN, admind_view_keys },
-    { "/status", ADMIND_ROLE_ADMIN, admind_view_status },
+    { "/healthz", ADMIND_ROLE_OPEN, admind_view_health },   { "/readyz", ADMIND_ROLE_OPEN, admind_view_ready },
+    { "/metrics", ADMIND_ROLE_ADMIN, admind_view_metrics }, { "/alerts", ADMIND_ROLE_ADMIN, admind_view_alerts },
+    { "/keys", ADMIND_ROLE_ADMIN, admind_view_keys },       { "/status", ADMIND_ROLE_ADMIN, admind_view_status },
 };
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))
 
@@ -46,7 +43,8 @@ static bool is_loopback_host(const char *host)
             continue;
         }
         rest = (mcpa_str_t){ text.ptr + name.len, text.len - name.len };
-        return rest.len == 0 || (rest.ptr[0] == ':' && mcpa_text_u64((mcpa_str_t){ rest.ptr + 1, rest.len - 1 }, &port) && port < 65536);
+        return rest.len == 0 ||
+               (rest.ptr[0] == ':' && mcpa_text_u64((mcpa_str_t){ rest.ptr + 1, rest.len - 1 }, &port) && port < 65536);
     }
     return false;
 }
@@ -106,7 +104,8 @@ static void refuse(admind_answer_t *answer, unsigned status)
     answer->len = answer->body == NULL ? 0 : strlen(answer->body);
 }
 
-void admind_routes_answer(struct admind *admind, const admind_request_t *request, const admind_guard_t *guard, admind_answer_t *answer)
+void admind_routes_answer(struct admind *admind, const admind_request_t *request, const admind_guard_t *guard,
+                          admind_answer_t *answer)
 {
     const admind_route_t *route = NULL;
     unsigned status = admind_routes_check(&route, request, guard);
@@ -134,7 +133,8 @@ static mcpa_str_t trim(mcpa_str_t text)
     return text;
 }
 
-/* Takes what stands before the next 'mark', trimmed. Quoted strings with marks in them do not occur in the types that matter here. */
+/* Takes what stands before the next 'mark', trimmed. Quoted strings with marks in them do not occur in the types that matter
+ * here. */
 static bool next_part(mcpa_str_t *rest, char mark, mcpa_str_t *part)
 {
     const char *end;
@@ -194,7 +194,8 @@ static void weigh(mcpa_str_t range, unsigned *open, unsigned *text)
             return;
         }
         slot = open;
-    } else if (mcpa_str_ieq(type, MCPA_STR("text/plain")) || mcpa_str_ieq(type, MCPA_STR("text/*")) || mcpa_str_ieq(type, MCPA_STR("*/*"))) {
+    } else if (mcpa_str_ieq(type, MCPA_STR("text/plain")) || mcpa_str_ieq(type, MCPA_STR("text/*")) ||
+               mcpa_str_ieq(type, MCPA_STR("*/*"))) {
         slot = text;
     } else {
         return;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The paths of the daemon's HTTP, who may see them, and the checks before anything is shown. Pure: http.c speaks to libmicrohttpd, views.c knows what
- * to show. */
+/* The paths of the daemon's HTTP, who may see them, and the checks before anything is shown. Pure: http.c speaks to
+ * libmicrohttpd, views.c knows what to show. */
 #ifndef ADMIND_HTTP_ROUTES_H
 #define ADMIND_HTTP_ROUTES_H
 
@@ -11,7 +11,8 @@ struct admind;
 /* Zero is no role, so that a row without one shows nothing. */
 typedef enum admind_role {
     ADMIND_ROLE_OPEN = 1, /* whoever reaches the listener */
-    ADMIND_ROLE_ADMIN = 2 /* the AdminTokenFile's bearer where one is configured, else whoever reaches the listener by its loopback name */
+    ADMIND_ROLE_ADMIN =
+        2 /* the AdminTokenFile's bearer where one is configured, else whoever reaches the listener by its loopback name */
 } admind_role_t;
 
 /* Borrowed; NULL when absent. */
@@ -21,7 +22,7 @@ typedef struct admind_request {
     const char *host;
     const char *authorization;
     const char *accept;
-    bool many_hosts;  /* more than one Host */
+    bool many_hosts; /* more than one Host */
     bool has_body;
 } admind_request_t;
 
@@ -49,7 +50,8 @@ typedef struct admind_guard {
 /* 0: go, *route is what to show. Else the status of the refusal: 400, 401, 403, 404, 405. */
 unsigned admind_routes_check(const admind_route_t **route, const admind_request_t *request, const admind_guard_t *guard);
 /* Checks, then shows. */
-void admind_routes_answer(struct admind *admind, const admind_request_t *request, const admind_guard_t *guard, admind_answer_t *answer);
+void admind_routes_answer(struct admind *admind, const admind_request_t *request, const admind_guard_t *guard,
+                          admind_answer_t *answer);
 /* Accept (RFC 9110 section 12.5.1) asks for OpenMetrics 1.0 rather than text 0.0.4. */
 bool admind_routes_wants_openmetrics(const char *accept);
 

@@ -9,7 +9,7 @@
 #include "base/text.h"
 
 #define BODY_FIRST_BYTES 8192
-#define BODY_MAX_BYTES (16 * 1024 * 1024) /* 256 issuers of 64 keys, or 1024 children, are a fraction */
+#define BODY_MAX_BYTES   (16 * 1024 * 1024) /* 256 issuers of 64 keys, or 1024 children, are a fraction */
 
 /* Writes into ever larger memory until it fits. */
 static bool render(admind_answer_t *answer, void (*write)(mcpa_jsonw_t *w, struct admind *admind), struct admind *admind)
@@ -91,7 +91,8 @@ bool admind_view_metrics(struct admind *admind, const admind_request_t *request,
     bool open = admind_routes_wants_openmetrics(request->accept);
 
     admind_refresh_metrics(admind);
-    answer->type = open ? "application/openmetrics-text; version=1.0.0; charset=utf-8" : "text/plain; version=0.0.4; charset=utf-8";
+    answer->type =
+        open ? "application/openmetrics-text; version=1.0.0; charset=utf-8" : "text/plain; version=0.0.4; charset=utf-8";
     answer->body = mcpa_metrics_print(admind->metrics, open, &answer->len);
     return answer->body != NULL;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The daemon's configuration: any text is taken with every value in its bounds, or refused with a message that names the file and fits. */
+/* The daemon's configuration: any text is taken with every value in its bounds, or refused with a message that names the file and
+ * fits. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,8 @@ static void check_values(const admind_config_t *config)
 
     must(admind_config_address(config->listen, &address, &len));
     must(config->socket[0] == '/' && config->state_dir[0] == '/' && config->spool_dir[0] == '/' && config->journal_dir[0] == '/');
-    must(config->journal_retention_days >= 1 && config->key_refresh_us >= 1000000 && config->key_max_stale_us >= config->key_refresh_us);
+    must(config->journal_retention_days >= 1 && config->key_refresh_us >= 1000000 &&
+         config->key_max_stale_us >= config->key_refresh_us);
     must(config->n_alertmanagers <= ADMIND_LIST_MAX && config->n_webhooks <= ADMIND_LIST_MAX);
     for (size_t i = 0; i < config->n_webhooks; i++) {
         must(config->webhooks[i].url != NULL && config->webhooks[i].secret_file[0] == '/');

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of the daemon's parts share: a directory of their own, files in it, and instances with names. Included once, by the test program's
- * one source file. */
+/* What the tests of the daemon's parts share: a directory of their own, files in it, and instances with names. Included once, by
+ * the test program's one source file. */
 #ifndef TEST_ADMIND_SUPPORT_H
 #define TEST_ADMIND_SUPPORT_H
 

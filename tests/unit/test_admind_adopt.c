@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segments of dead children: taken in order, unlinked only when the journal has them, and never touched while their owner lives. */
+/* Segments of dead children: taken in order, unlinked only when the journal has them, and never touched while their owner lives.
+ */
 #include "admind_support.h"
 
 #include <sys/file.h>

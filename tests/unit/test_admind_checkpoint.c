@@ -86,11 +86,18 @@ static void thousands_of_instances_fit(void **state)
 static void damage_is_not_believed(void **state)
 {
     static const char *const bad[] = {
-        "", "{", "[]", "{}", "{\"version\":2,\"file\":\"\",\"offset\":0,\"instances\":[]}", "{\"version\":1,\"file\":\"\",\"offset\":-1,\"instances\":[]}",
-        "{\"version\":1,\"file\":\"\",\"offset\":0}", "{\"version\":1,\"file\":\"../x\",\"offset\":0,\"instances\":[]}",
+        "",
+        "{",
+        "[]",
+        "{}",
+        "{\"version\":2,\"file\":\"\",\"offset\":0,\"instances\":[]}",
+        "{\"version\":1,\"file\":\"\",\"offset\":-1,\"instances\":[]}",
+        "{\"version\":1,\"file\":\"\",\"offset\":0}",
+        "{\"version\":1,\"file\":\"../x\",\"offset\":0,\"instances\":[]}",
         "{\"version\":1,\"file\":\"audit-2026-11-21.jsonl\",\"offset\":0,\"instances\":[[\"00\",1,1,1]]}",
         "{\"version\":1,\"file\":\"\",\"offset\":0,\"instances\":[[\"00112233445566778899aabbccddeeff\",1,1]]}",
-        "{\"version\":1,\"file\":\"\",\"offset\":0,\"instances\":[[\"00112233445566778899aabbccddeeff\",1,1,1],[\"00112233445566778899aabbccddeefe\",-1,1,1]]}",
+        "{\"version\":1,\"file\":\"\",\"offset\":0,\"instances\":[[\"00112233445566778899aabbccddeeff\",1,1,1],["
+        "\"00112233445566778899aabbccddeefe\",-1,1,1]]}",
         "{\"version\":1,\"version\":1,\"file\":\"\",\"offset\":0,\"instances\":[]}",
     };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The configuration's text: defaults, what each value becomes, and that a wrong line names itself. The refusals of every key, and of directories,
- * are tested with the real program in tests/integration/test_daemon_config.py. */
+/* The configuration's text: defaults, what each value becomes, and that a wrong line names itself. The refusals of every key, and
+ * of directories, are tested with the real program in tests/integration/test_daemon_config.py. */
 #include "admind_support.h"
 
 #include <sys/un.h>
@@ -53,8 +53,9 @@ static void an_empty_file_gives_the_documented_defaults(void **state)
 
 static void values_are_taken_with_any_spacing_and_case_of_key(void **state)
 {
-    admind_config_t *config = parse("listen\t[::1]:1\r\n  KEYREFRESH   30s   # why\nStateDir /a/b/\nAllowInsecureFetch loopback\nAllowPrivateFetch On\n"
-                                    "Alertmanager http://127.0.0.1:9093\nAlertmanager https://b/\nWebhook https://c/ secret-file=/s");
+    admind_config_t *config =
+        parse("listen\t[::1]:1\r\n  KEYREFRESH   30s   # why\nStateDir /a/b/\nAllowInsecureFetch loopback\nAllowPrivateFetch On\n"
+              "Alertmanager http://127.0.0.1:9093\nAlertmanager https://b/\nWebhook https://c/ secret-file=/s");
 
     (void)state;
     assert_non_null(config);
@@ -71,7 +72,8 @@ static void values_are_taken_with_any_spacing_and_case_of_key(void **state)
 
 static void alerts_are_set_by_word(void **state)
 {
-    admind_config_t *config = parse("Alert auth_failures threshold=3 window=1min by=location severity=critical\nAlert audit_lost off\n");
+    admind_config_t *config =
+        parse("Alert auth_failures threshold=3 window=1min by=location severity=critical\nAlert audit_lost off\n");
 
     (void)state;
     assert_non_null(config);
@@ -95,11 +97,13 @@ static void a_wrong_line_names_itself(void **state)
 
 static void a_list_has_an_end(void **state)
 {
-    char text[2048] = "";
+    char text[2048];
+    mcpa_out_t out;
 
     (void)state;
+    mcpa_out_init(&out, text, sizeof(text));
     for (int i = 0; i < ADMIND_LIST_MAX + 1; i++) {
-        (void)strcat(text, "Alertmanager http://a/\n");
+        mcpa_out_z(&out, "Alertmanager http://a/\n");
     }
     assert_null(parse(text));
     assert_non_null(strstr(error, "test.conf:17: "));
@@ -108,8 +112,9 @@ static void a_list_has_an_end(void **state)
 static void only_loopback_is_listened_on(void **state)
 {
     static const char *const good[] = { "127.0.0.1:1", "127.9.9.9:65535", "[::1]:80", "unix:/x" };
-    static const char *const bad[] = { "", ":1", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "128.0.0.1:1", "0.0.0.0:1", "[::]:1", "::1:80", "unix:",
-                                       "unix:x", "localhost:80", "[127.0.0.1", "127.0.0.1:1 ", "127.1:80" };
+    static const char *const bad[] = { "",           ":1",           "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "128.0.0.1:1",
+                                       "0.0.0.0:1",  "[::]:1",       "::1:80",    "unix:",      "unix:x",          "localhost:80",
+                                       "[127.0.0.1", "127.0.0.1:1 ", "127.1:80" };
     struct sockaddr_storage address;
     socklen_t len;
     char text[256];

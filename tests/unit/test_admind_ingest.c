@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records in, journal out: each once, in order, counted when it is durable and not before; and the same again from the journal alone. */
+/* Records in, journal out: each once, in order, counted when it is durable and not before; and the same again from the journal
+ * alone. */
 #include "admind_support.h"
 
 #include <signal.h>
@@ -22,7 +23,8 @@ static void tell(void *ctx, const mcpa_record_t *record)
     (void)ctx;
     n_told++;
     (void)snprintf(told + len, sizeof(told) - len, "%.*s%.*s%s@%lld ", MCPA_STR_ARG(record->sub), MCPA_STR_ARG(record->event),
-                   record->lost == MCPA_RECORD_ABSENT ? "" : "!", record->ts == MCPA_RECORD_ABSENT ? 0LL : (long long)record->ts % 1000000);
+                   record->lost == MCPA_RECORD_ABSENT ? "" : "!",
+                   record->ts == MCPA_RECORD_ABSENT ? 0LL : (long long)record->ts % 1000000);
 }
 
 static void begin(void)
@@ -262,9 +264,16 @@ static void marks_are_bounded_and_never_forget_what_is_open(void **state)
 static void lines_of_others_are_no_lines(void **state)
 {
     static const char *const bad[] = {
-        "", "x", "{}", "[]", "{\"seq\":1}", "{\"instance\":\"00112233445566778899aabbccddeeff\"}",
-        "{\"instance\":\"00112233445566778899aabbccddeeff\",\"seq\":0}", "{\"instance\":\"00112233445566778899aabbccddeefF\",\"seq\":1}",
-        "{\"instance\":\"00112233445566778899aabbccddee\",\"seq\":1}", "{\"ts\":1,\"instance\":\"00112233445566778899aabbccddeeff\",\"seq\":1}",
+        "",
+        "x",
+        "{}",
+        "[]",
+        "{\"seq\":1}",
+        "{\"instance\":\"00112233445566778899aabbccddeeff\"}",
+        "{\"instance\":\"00112233445566778899aabbccddeeff\",\"seq\":0}",
+        "{\"instance\":\"00112233445566778899aabbccddeefF\",\"seq\":1}",
+        "{\"instance\":\"00112233445566778899aabbccddee\",\"seq\":1}",
+        "{\"ts\":1,\"instance\":\"00112233445566778899aabbccddeeff\",\"seq\":1}",
         "{\"ts\":\"2026-11-21 09:00:00.123Z\",\"instance\":\"00112233445566778899aabbccddeeff\",\"seq\":1}",
         "{\"status\":-1,\"instance\":\"00112233445566778899aabbccddeeff\",\"seq\":1}",
         "{\"sub\":1,\"instance\":\"00112233445566778899aabbccddeeff\",\"seq\":1}",
@@ -278,7 +287,8 @@ static void lines_of_others_are_no_lines(void **state)
     assert_int_equal(admind_line_parse(&line, MCPA_STR("{\"ts\":\"2026-11-21T12:00:00.123Z\",\"latency_ms\":1.234,\"later\":[1],"
                                                        "\"instance\":\"00112233445566778899aabbccddeeff\",\"seq\":7}")),
                      MCPA_OK);
-    assert_true(line.record.ts == NOON_US + 123000 && line.record.latency_ms == 1234 && line.seq == 7 && line.instance[15] == 0xff);
+    assert_true(line.record.ts == NOON_US + 123000 && line.record.latency_ms == 1234 && line.seq == 7 &&
+                line.instance[15] == 0xff);
     admind_line_clear(&line);
 }
 
@@ -286,16 +296,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(a_record_is_counted_when_it_is_durable),
-        TEST(known_numbers_are_dropped_and_holes_refused),
-        TEST(what_begins_late_is_a_gap_only_for_whom_we_know),
-        TEST(what_cannot_be_read_is_journalled_as_corrupt),
-        TEST(the_journal_alone_tells_the_same_again),
-        TEST(a_line_that_is_there_twice_counts_once),
-        TEST(a_batch_that_is_full_is_committed_at_once),
-        TEST(after_a_full_disk_the_batch_never_happened),
-        TEST(marks_are_bounded_and_never_forget_what_is_open),
-        TEST(lines_of_others_are_no_lines),
+        TEST(a_record_is_counted_when_it_is_durable),          TEST(known_numbers_are_dropped_and_holes_refused),
+        TEST(what_begins_late_is_a_gap_only_for_whom_we_know), TEST(what_cannot_be_read_is_journalled_as_corrupt),
+        TEST(the_journal_alone_tells_the_same_again),          TEST(a_line_that_is_there_twice_counts_once),
+        TEST(a_batch_that_is_full_is_committed_at_once),       TEST(after_a_full_disk_the_batch_never_happened),
+        TEST(marks_are_bounded_and_never_forget_what_is_open), TEST(lines_of_others_are_no_lines),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,7 +91,8 @@ static void a_new_day_and_a_full_file_begin_another(void **state)
         assert_int_equal(admind_journal_commit(journal), MCPA_OK);
     }
     assert_string_equal(get_file("audit-2026-11-21.jsonl"), "0123456789\nsame batch, same file\n");
-    assert_true(is_there("audit-2026-11-21.1.jsonl") && is_there("audit-2026-11-21.2.jsonl") && !is_there("audit-2026-11-21.3.jsonl"));
+    assert_true(is_there("audit-2026-11-21.1.jsonl") && is_there("audit-2026-11-21.2.jsonl") &&
+                !is_there("audit-2026-11-21.3.jsonl"));
     assert_string_equal(get_file("audit-2026-11-22.jsonl"), "tomorrow\nthe clock stepped back\n");
     assert_string_equal(get_file("audit-2026-11-22.1.jsonl"), "the clock stepped back\n");
 }
@@ -120,7 +121,8 @@ static void a_replay_begins_where_it_is_told(void **state)
 
 static void a_replay_goes_on_where_files_were_taken_away(void **state)
 {
-    admind_position_t gone = { "audit-2026-11-21.jsonl", 400 }, future = { "audit-2026-12-24.jsonl", 4 }, beyond = { "audit-2026-11-22.jsonl", 400 };
+    admind_position_t gone = { "audit-2026-11-21.jsonl", 400 }, future = { "audit-2026-12-24.jsonl", 4 },
+                      beyond = { "audit-2026-11-22.jsonl", 400 };
 
     (void)state;
     put_file("audit-2026-11-20.jsonl", "a\n", 2);
@@ -242,9 +244,17 @@ static void a_directory_has_one_writer(void **state)
 
 static void names_have_one_spelling(void **state)
 {
-    static const char *const bad[] = { "audit-2026-11-21.0.jsonl", "audit-2026-11-21.01.jsonl", "audit-2026-13-21.jsonl", "audit-2026-11-32.jsonl",
-                                       "audit-2026-11-21.jsonl.gz", "audit-2026-11-21.4294967296.jsonl", "audit-2026/11-21.jsonl", "audit-.jsonl",
-                                       "audit-2026-11-21..jsonl", "xaudit-2026-11-21.jsonl", "" };
+    static const char *const bad[] = { "audit-2026-11-21.0.jsonl",
+                                       "audit-2026-11-21.01.jsonl",
+                                       "audit-2026-13-21.jsonl",
+                                       "audit-2026-11-32.jsonl",
+                                       "audit-2026-11-21.jsonl.gz",
+                                       "audit-2026-11-21.4294967296.jsonl",
+                                       "audit-2026/11-21.jsonl",
+                                       "audit-.jsonl",
+                                       "audit-2026-11-21..jsonl",
+                                       "xaudit-2026-11-21.jsonl",
+                                       "" };
     admind_journal_name_t name;
 
     (void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who may see which path. An attacker's ways in: a page that a browser loads from a name made to point at loopback, a token guessed byte by byte,
- * a path spelt otherwise. */
+/* Who may see which path. An attacker's ways in: a page that a browser loads from a name made to point at loopback, a token
+ * guessed byte by byte, a path spelt otherwise. */
 #include "admind_support.h"
 
 #include "http/routes.h"
@@ -37,7 +37,9 @@ static void every_path_is_there_and_has_a_role(void **state)
 
 static void other_paths_and_methods_are_refused(void **state)
 {
-    static const char *const bad[] = { "", "/", "/metrics/", "/metrics?x", "metrics", "//metrics", "/Metrics", "/metric", "http://localhost/metrics" };
+    static const char *const bad[] = { "",           "/",       "/metrics/",
+                                       "/metrics?x", "metrics", "//metrics",
+                                       "/Metrics",   "/metric", "http://localhost/metrics" };
     static const char *const methods[] = { "POST", "get", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "" };
 
     (void)state;
@@ -55,8 +57,10 @@ static void other_paths_and_methods_are_refused(void **state)
 static void a_rebound_name_opens_no_admin_path(void **state)
 {
     static const char *const good[] = { NULL, "localhost", "LocalHost:1", "127.0.0.1", "127.0.0.1:65535", "[::1]", "[::1]:9860" };
-    static const char *const bad[] = { "", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "localhost:", "localhost:x", "localhost:65536",
-                                       "127.0.0.2", "[::1", "::1", "localhost@evil", " localhost", "localhost " };
+    static const char *const bad[] = { "",           "evil.example", "localhost.evil.example", "127.0.0.1.evil.example",
+                                       "localhost:", "localhost:x",  "localhost:65536",        "127.0.0.2",
+                                       "[::1",       "::1",          "localhost@evil",         " localhost",
+                                       "localhost " };
     const admind_guard_t socket = { { NULL, 0 }, false };
 
     (void)state;
@@ -74,8 +78,17 @@ static void a_rebound_name_opens_no_admin_path(void **state)
 
 static void an_admin_token_is_wanted_whole(void **state)
 {
-    static const char *const bad[] = { NULL, "", "Bearer", "Bearer ", "Bearer secret", "Bearer 0123456789abcde", "Bearer 0123456789abcdef0",
-                                       "Bearer  0123456789abcdef", "Bearer 0123456789abcdef ", "0123456789abcdef", "Basic 0123456789abcdef",
+    static const char *const bad[] = { NULL,
+                                       "",
+                                       "Bearer",
+                                       "Bearer ",
+                                       "Bearer secret",
+                                       "Bearer 0123456789abcde",
+                                       "Bearer 0123456789abcdef0",
+                                       "Bearer  0123456789abcdef",
+                                       "Bearer 0123456789abcdef ",
+                                       "0123456789abcdef",
+                                       "Basic 0123456789abcdef",
                                        "Bearer 0123456789abcdeF" };
     const admind_guard_t guards[] = { { MCPA_STR("0123456789abcdef"), true }, { MCPA_STR("0123456789abcdef"), false } };
 
@@ -86,8 +99,11 @@ static void an_admin_token_is_wanted_whole(void **state)
                 assert_int_equal(check(&guards[g], ASK(.path = paths[p], .authorization = bad[i])), 401);
             }
             assert_int_equal(check(&guards[g], ASK(.path = paths[p], .authorization = "Bearer 0123456789abcdef")), 0);
-            assert_int_equal(check(&guards[g], (admind_request_t){ .method = "GET", .path = paths[p], .authorization = "bearer 0123456789abcdef",
-                                                                   .host = "mcp.example" }), 0);
+            assert_int_equal(check(&guards[g], (admind_request_t){ .method = "GET",
+                                                                   .path = paths[p],
+                                                                   .authorization = "bearer 0123456789abcdef",
+                                                                   .host = "mcp.example" }),
+                             0);
         }
         assert_int_equal(check(&guards[g], ASK(.path = "/readyz")), 0);
     }
@@ -96,12 +112,24 @@ static void an_admin_token_is_wanted_whole(void **state)
 static void accept_chooses_the_form(void **state)
 {
     static const char *const open[] = {
-        "application/openmetrics-text", "application/openmetrics-text;version=1.0.0", "Application/OpenMetrics-Text ; Version=1.0.0 ; q=0.1",
-        "text/plain;q=0.5, application/openmetrics-text;q=0.5", "*/*;q=0.1,application/openmetrics-text; version=1.0.0;q=0.75,text/plain;version=0.0.4;q=0.5" };
-    static const char *const text[] = {
-        "", "*/*", "text/plain", "application/*", "application/openmetrics-text;version=0.0.1", "application/openmetrics-text;version=2.0.0",
-        "application/openmetrics-text;q=0", "application/openmetrics-text;q=0.4,text/plain;q=0.5", "application/openmetrics-text;q=x", ",", ";", ";;,,;=",
-        "application/openmetrics-text;q=1.5", "application/openmetrics-text;q=" };
+        "application/openmetrics-text", "application/openmetrics-text;version=1.0.0",
+        "Application/OpenMetrics-Text ; Version=1.0.0 ; q=0.1", "text/plain;q=0.5, application/openmetrics-text;q=0.5",
+        "*/*;q=0.1,application/openmetrics-text; version=1.0.0;q=0.75,text/plain;version=0.0.4;q=0.5"
+    };
+    static const char *const text[] = { "",
+                                        "*/*",
+                                        "text/plain",
+                                        "application/*",
+                                        "application/openmetrics-text;version=0.0.1",
+                                        "application/openmetrics-text;version=2.0.0",
+                                        "application/openmetrics-text;q=0",
+                                        "application/openmetrics-text;q=0.4,text/plain;q=0.5",
+                                        "application/openmetrics-text;q=x",
+                                        ",",
+                                        ";",
+                                        ";;,,;=",
+                                        "application/openmetrics-text;q=1.5",
+                                        "application/openmetrics-text;q=" };
 
     (void)state;
     assert_false(admind_routes_wants_openmetrics(NULL));
