@@ -12,12 +12,12 @@
 
 #include "log.h"
 
-#define NAME_CHARS (2 * MCPA_INSTANCE_BYTES + 1 + 8) /* "<instance in hex>.<number>" */
-#define TEMPORARY ".tmp-"
+#define NAME_CHARS          (2 * MCPA_INSTANCE_BYTES + 1 + 8) /* "<instance in hex>.<number>" */
+#define TEMPORARY           ".tmp-"
 #define TEMPORARY_MAX_AGE_S 3600
-#define QUEUE_MAX 16384      /* segments in one look; the rest waits for the next */
-#define SLICE_BYTES 131072   /* thousands of short records: about ten milliseconds */
-#define SEGMENT_MAX_BYTES (16 * MCPA_SEGMENT_BYTES) /* larger ones are none of ours */
+#define QUEUE_MAX           16384                     /* segments in one look; the rest waits for the next */
+#define SLICE_BYTES         131072                    /* thousands of short records: about ten milliseconds */
+#define SEGMENT_MAX_BYTES   (16 * MCPA_SEGMENT_BYTES) /* larger ones are none of ours */
 
 typedef struct name {
     char text[NAME_CHARS + 1];
@@ -88,8 +88,8 @@ uint64_t admind_adopt_backlog_bytes(const admind_adopt_t *adopt)
 
 static bool parse_name(const char *name, unsigned char *instance)
 {
-    if (strlen(name) != NAME_CHARS || strspn(name, "0123456789abcdef") != 2 * MCPA_INSTANCE_BYTES || name[2 * MCPA_INSTANCE_BYTES] != '.' ||
-        strspn(name + 2 * MCPA_INSTANCE_BYTES + 1, "0123456789") != 8) {
+    if (strlen(name) != NAME_CHARS || strspn(name, "0123456789abcdef") != 2 * MCPA_INSTANCE_BYTES ||
+        name[2 * MCPA_INSTANCE_BYTES] != '.' || strspn(name + 2 * MCPA_INSTANCE_BYTES + 1, "0123456789") != 8) {
         return false;
     }
     for (size_t i = 0; i < MCPA_INSTANCE_BYTES; i++) {
@@ -104,7 +104,8 @@ static void sweep_temporary(int at, const char *name, int64_t now_us)
 {
     struct stat st;
 
-    if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && st.st_mtime + TEMPORARY_MAX_AGE_S < now_us / 1000000) {
+    if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+        st.st_mtime + TEMPORARY_MAX_AGE_S < now_us / 1000000) {
         unlinkat(at, name, 0);
     }
 }
@@ -189,18 +190,21 @@ static bool open_segment(admind_adopt_t *adopt, const name_t *name, int64_t now_
         }
         return false;
     }
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != adopt->peer_uid || st.st_nlink != 1 || st.st_size > SEGMENT_MAX_BYTES) {
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != adopt->peer_uid || st.st_nlink != 1 ||
+        st.st_size > SEGMENT_MAX_BYTES) {
         complain(adopt, now_us, name->text, "is no segment file of PeerUser");
         close(fd);
         return false;
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || !parse_name(name->text, adopt->instance) || adopt->linked(adopt->ctx, adopt->instance)) {
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || !parse_name(name->text, adopt->instance) ||
+        adopt->linked(adopt->ctx, adopt->instance)) {
         close(fd);
         return false; /* its owner lives */
     }
     adopt->fd = fd;
     adopt->name = *name;
-    adopt->at = MCPA_SEGMENT_HEADER_BYTES; /* the header repeats what the name says; each record is checked against the instance by itself */
+    adopt->at = MCPA_SEGMENT_HEADER_BYTES; /* the header repeats what the name says; each record is checked against the instance
+                                              by itself */
     adopt->last_seq = 0;
     adopt->done = false;
     return true;
@@ -212,13 +216,16 @@ static bool take(admind_adopt_t *adopt, const mcpa_envelope_t *envelope, int64_t
     admind_take_t verdict = ADMIND_TAKE_HOLE;
 
     if (adopt->last_seq != 0) {
-        verdict = admind_ingest_take(adopt->ingest, adopt->instance, envelope->seq, envelope->payload, envelope->payload_len, now_us);
+        verdict =
+            admind_ingest_take(adopt->ingest, adopt->instance, envelope->seq, envelope->payload, envelope->payload_len, now_us);
     }
     if (verdict == ADMIND_TAKE_HOLE) {
-        /* Its predecessors were taken first, and its owner is dead: what is missing before this record is lost, and is journalled so. */
+        /* Its predecessors were taken first, and its owner is dead: what is missing before this record is lost, and is journalled
+         * so. */
         verdict = admind_ingest_begin(adopt->ingest, adopt->instance, envelope->seq, now_us);
         if (verdict == ADMIND_TAKEN) {
-            verdict = admind_ingest_take(adopt->ingest, adopt->instance, envelope->seq, envelope->payload, envelope->payload_len, now_us);
+            verdict = admind_ingest_take(adopt->ingest, adopt->instance, envelope->seq, envelope->payload, envelope->payload_len,
+                                         now_us);
         }
     }
     if (verdict == ADMIND_TAKE_DISK) {
@@ -289,7 +296,8 @@ void admind_adopt_committed(admind_adopt_t *adopt, int64_t now_us)
         if (n < 0 || (size_t)n >= sizeof(path) || (unlink(path) != 0 && errno != ENOENT)) {
             complain(adopt, now_us, adopt->name.text, "is in the journal but cannot be removed");
         } else {
-            admind_log(ADMIND_INFO, "MCPA2303", "spool: adopted %s up to record %llu", adopt->name.text, (unsigned long long)adopt->last_seq);
+            admind_log(ADMIND_INFO, "MCPA2303", "spool: adopted %s up to record %llu", adopt->name.text,
+                       (unsigned long long)adopt->last_seq);
         }
     }
     close_segment(adopt);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segments of children that died: whoever can lock a segment knows that its owner is gone. They are read like any other records, in order, and
- * unlinked once the journal has them. Everything in the spool is written by PeerUser and not trusted: only regular files of that user under the
- * right name are opened, they are read with pread (a file that shrinks must not kill the daemon), and a slice of work is bounded. */
+/* Segments of children that died: whoever can lock a segment knows that its owner is gone. They are read like any other records,
+ * in order, and unlinked once the journal has them. Everything in the spool is written by PeerUser and not trusted: only regular
+ * files of that user under the right name are opened, they are read with pread (a file that shrinks must not kill the daemon),
+ * and a slice of work is bounded. */
 #ifndef ADMIND_AUDIT_ADOPT_H
 #define ADMIND_AUDIT_ADOPT_H
 

@@ -10,9 +10,9 @@
 #include "files.h"
 #include "log.h"
 
-#define CHECKPOINT_MAX_BYTES (64 * 1024 * 1024) /* 65536 instances and 20000 series stay below a fifth of it */
+#define CHECKPOINT_MAX_BYTES  (64 * 1024 * 1024) /* 65536 instances and 20000 series stay below a fifth of it */
 #define CHECKPOINT_MAX_VALUES 4000000
-#define INSTANCE_BYTES_MAX 112 /* one element of "instances", printed */
+#define INSTANCE_BYTES_MAX    112 /* one element of "instances", printed */
 
 static bool path_of(char path[PATH_MAX], const char *journal_dir)
 {
@@ -66,8 +66,8 @@ static bool load_tree(admind_checkpoint_t *checkpoint, admind_marks_t *marks)
     admind_journal_name_t name;
 
     if (!mcpa_json_integer(mcpa_json_member(tree, "version"), &version) || version != 1 ||
-        !mcpa_json_integer(mcpa_json_member(tree, "offset"), &offset) || offset < 0 || !mcpa_json_is(instances, MCPA_JSON_ARRAY) ||
-        file.ptr == NULL || file.len >= ADMIND_JOURNAL_NAME_BYTES) {
+        !mcpa_json_integer(mcpa_json_member(tree, "offset"), &offset) || offset < 0 ||
+        !mcpa_json_is(instances, MCPA_JSON_ARRAY) || file.ptr == NULL || file.len >= ADMIND_JOURNAL_NAME_BYTES) {
         return false;
     }
     memcpy(checkpoint->position.file, file.ptr, file.len);
@@ -136,10 +136,11 @@ static void print_marks(mcpa_jsonw_t *w, const admind_marks_t *marks)
     mcpa_jsonw_close_array(w);
 }
 
-mcpa_status_t admind_checkpoint_save(const char *journal_dir, const admind_position_t *position, const admind_marks_t *marks, const char *metrics,
-                                     const char *alerts, int64_t now_us)
+mcpa_status_t admind_checkpoint_save(const char *journal_dir, const admind_position_t *position, const admind_marks_t *marks,
+                                     const char *metrics, const char *alerts, int64_t now_us)
 {
-    size_t cap = 512 + admind_marks_count(marks) * INSTANCE_BYTES_MAX + (metrics ? strlen(metrics) : 0) + (alerts ? strlen(alerts) : 0);
+    size_t cap =
+        512 + admind_marks_count(marks) * INSTANCE_BYTES_MAX + (metrics ? strlen(metrics) : 0) + (alerts ? strlen(alerts) : 0);
     char *memory = malloc(cap);
     char path[PATH_MAX], stamp[25];
     mcpa_status_t status;

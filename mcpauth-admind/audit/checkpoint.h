@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The checkpoint: what the daemon knew at one position of the journal, so that a start replays seconds instead of months. Never needed for truth:
- * without it the whole journal is replayed. <JournalDir>/checkpoint.json, replaced atomically:
+/* The checkpoint: what the daemon knew at one position of the journal, so that a start replays seconds instead of months. Never
+ * needed for truth: without it the whole journal is replayed. <JournalDir>/checkpoint.json, replaced atomically:
  *   {"version":1,"file":"audit-2026-11-21.jsonl","offset":4096,"written":"<RFC 3339>",
  *    "instances":[["<32 hex>",durable,seen_us,lost],...],"metrics":{...},"alerts":{...}} */
 #ifndef ADMIND_AUDIT_CHECKPOINT_H
@@ -17,12 +17,13 @@ typedef struct admind_checkpoint {
     const mcpa_json_t *alerts;  /* for admind_alerts_load; NULL: none */
 } admind_checkpoint_t;
 
-/* Fills marks. MCPA_ENOTFOUND: there is none, which is the first start. MCPA_EMALFORMED: it cannot be used; position says "everything" and marks
- * are empty. To be cleared in any case. */
-mcpa_status_t admind_checkpoint_load(admind_checkpoint_t *checkpoint, const char *journal_dir, admind_marks_t *marks) MCPA_MUST_CHECK;
+/* Fills marks. MCPA_ENOTFOUND: there is none, which is the first start. MCPA_EMALFORMED: it cannot be used; position says
+ * "everything" and marks are empty. To be cleared in any case. */
+mcpa_status_t admind_checkpoint_load(admind_checkpoint_t *checkpoint, const char *journal_dir,
+                                     admind_marks_t *marks) MCPA_MUST_CHECK;
 void admind_checkpoint_clear(admind_checkpoint_t *checkpoint);
 /* metrics, alerts: JSON text, may be NULL. Every mark must be settled. */
-mcpa_status_t admind_checkpoint_save(const char *journal_dir, const admind_position_t *position, const admind_marks_t *marks, const char *metrics,
-                                     const char *alerts, int64_t now_us) MCPA_MUST_CHECK;
+mcpa_status_t admind_checkpoint_save(const char *journal_dir, const admind_position_t *position, const admind_marks_t *marks,
+                                     const char *metrics, const char *alerts, int64_t now_us) MCPA_MUST_CHECK;
 
 #endif

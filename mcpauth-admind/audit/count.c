@@ -192,12 +192,14 @@ static double start_seconds(void)
     stat[fread(stat, 1, sizeof(stat) - 1, file)] = '\0';
     fclose(file);
     at = strrchr(stat, ')'); /* the name may hold anything; field 22 counts from behind it */
-    if (at == NULL || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &ticks) != 1) {
+    if (at == NULL ||
+        sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &ticks) != 1) {
         return 0;
     }
     clock_gettime(CLOCK_REALTIME, &real);
     clock_gettime(CLOCK_BOOTTIME, &boot);
-    start = (double)(real.tv_sec - boot.tv_sec) + (double)(real.tv_nsec - boot.tv_nsec) / 1e9 + (double)ticks / (double)sysconf(_SC_CLK_TCK);
+    start = (double)(real.tv_sec - boot.tv_sec) + (double)(real.tv_nsec - boot.tv_nsec) / 1e9 +
+            (double)ticks / (double)sysconf(_SC_CLK_TCK);
     return start;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From audit records to metrics: every request metric comes from what went into the journal, so both say the same. Labels are bounded here: what a
- * client can choose (method, operation, tool) is looked up in a list, and what is not on it is "other". */
+/* From audit records to metrics: every request metric comes from what went into the journal, so both say the same. Labels are
+ * bounded here: what a client can choose (method, operation, tool) is looked up in a list, and what is not on it is "other". */
 #ifndef ADMIND_AUDIT_COUNT_H
 #define ADMIND_AUDIT_COUNT_H
 

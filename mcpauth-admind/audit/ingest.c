@@ -8,13 +8,13 @@
 #include "log.h"
 
 /* A full batch is committed at once, so a flood costs this much memory and a few more syncs. */
-#define BATCH_BYTES (1024 * 1024)
+#define BATCH_BYTES   (1024 * 1024)
 #define BATCH_RECORDS 4096
 
 typedef struct entry {
     admind_mark_t *mark; /* cannot be forgotten while it has uncommitted records */
     uint64_t seq;
-    size_t at, len;      /* of the encoded record, in bytes[] */
+    size_t at, len; /* of the encoded record, in bytes[] */
 } entry_t;
 
 struct admind_ingest {
@@ -29,8 +29,8 @@ struct admind_ingest {
     char line[ADMIND_LINE_MAX_BYTES];
 };
 
-admind_ingest_t *admind_ingest_new(admind_journal_t *journal, admind_marks_t *marks, void (*committed)(void *ctx, const mcpa_record_t *record),
-                                   void *ctx)
+admind_ingest_t *admind_ingest_new(admind_journal_t *journal, admind_marks_t *marks,
+                                   void (*committed)(void *ctx, const mcpa_record_t *record), void *ctx)
 {
     admind_ingest_t *ingest = malloc(sizeof(*ingest));
 
@@ -123,8 +123,8 @@ static bool commit_batch(admind_ingest_t *ingest)
 }
 
 /* One decoded record into the journal's buffer and the batch. payload: its encoded form, outside the batch. */
-static admind_take_t append(admind_ingest_t *ingest, admind_mark_t *mark, uint64_t seq, const mcpa_record_t *record, const unsigned char *payload,
-                            size_t len, int64_t now_us)
+static admind_take_t append(admind_ingest_t *ingest, admind_mark_t *mark, uint64_t seq, const mcpa_record_t *record,
+                            const unsigned char *payload, size_t len, int64_t now_us)
 {
     mcpa_out_t out;
 
@@ -148,7 +148,8 @@ static admind_take_t append(admind_ingest_t *ingest, admind_mark_t *mark, uint64
 }
 
 /* A record of our own about this instance. */
-static admind_take_t append_event(admind_ingest_t *ingest, admind_mark_t *mark, uint64_t seq, const char *event, int64_t lost, int64_t now_us)
+static admind_take_t append_event(admind_ingest_t *ingest, admind_mark_t *mark, uint64_t seq, const char *event, int64_t lost,
+                                  int64_t now_us)
 {
     unsigned char payload[128];
     mcpa_record_t record;
@@ -192,8 +193,8 @@ admind_take_t admind_ingest_begin(admind_ingest_t *ingest, const unsigned char *
     return append_event(ingest, mark, next_seq - 1, "gap", (int64_t)lost, now_us);
 }
 
-admind_take_t admind_ingest_take(admind_ingest_t *ingest, const unsigned char *instance, uint64_t seq, const unsigned char *payload, size_t len,
-                                 int64_t now_us)
+admind_take_t admind_ingest_take(admind_ingest_t *ingest, const unsigned char *instance, uint64_t seq,
+                                 const unsigned char *payload, size_t len, int64_t now_us)
 {
     admind_mark_t *mark = admind_marks_find(ingest->marks, instance);
     mcpa_record_t record;

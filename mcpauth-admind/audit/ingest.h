@@ -22,18 +22,20 @@ typedef enum admind_take {
 typedef struct admind_ingest admind_ingest_t;
 
 /* committed: every record that is in the journal now, once, in order; borrowed for the call. Strings of 'record' borrow too. */
-admind_ingest_t *admind_ingest_new(admind_journal_t *journal, admind_marks_t *marks, void (*committed)(void *ctx, const mcpa_record_t *record),
-                                   void *ctx);
+admind_ingest_t *admind_ingest_new(admind_journal_t *journal, admind_marks_t *marks,
+                                   void (*committed)(void *ctx, const mcpa_record_t *record), void *ctx);
 void admind_ingest_free(admind_ingest_t **ingest);
 
 /* What stands behind the checkpoint, into marks and 'committed'. Before the first take. */
 mcpa_status_t admind_ingest_replay(admind_ingest_t *ingest, const admind_position_t *from) MCPA_MUST_CHECK;
 
-/* The sender holds nothing older than next_seq. A new instance starts there; for a known one what lies between is lost, and a gap is journalled. */
+/* The sender holds nothing older than next_seq. A new instance starts there; for a known one what lies between is lost, and a gap
+ * is journalled. */
 admind_take_t admind_ingest_begin(admind_ingest_t *ingest, const unsigned char *instance, uint64_t next_seq, int64_t now_us);
-/* payload: an encoded record. One that cannot be decoded is journalled as event "corrupt", so that it does not block what follows. */
-admind_take_t admind_ingest_take(admind_ingest_t *ingest, const unsigned char *instance, uint64_t seq, const unsigned char *payload, size_t len,
-                                 int64_t now_us);
+/* payload: an encoded record. One that cannot be decoded is journalled as event "corrupt", so that it does not block what
+ * follows. */
+admind_take_t admind_ingest_take(admind_ingest_t *ingest, const unsigned char *instance, uint64_t seq,
+                                 const unsigned char *payload, size_t len, int64_t now_us);
 /* After each round. false: the journal failed, see above. *any: something was committed. */
 bool admind_ingest_commit(admind_ingest_t *ingest, bool *any);
 /* Records of this instance up to here are durable; 0 for an unknown one. */

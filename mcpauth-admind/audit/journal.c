@@ -15,7 +15,7 @@
 #include "log.h"
 
 #define BUFFER_BYTES (256 * 1024) /* a group commit of hundreds of records is one write */
-#define PROBE_BYTES 65536
+#define PROBE_BYTES  65536
 
 struct admind_journal {
     char *dir;
@@ -54,7 +54,8 @@ admind_journal_t *admind_journal_open(const char *dir, uint64_t max_file_bytes, 
         admind_journal_close(&journal);
         return NULL;
     }
-    if (flock(journal->dir_fd, LOCK_EX | LOCK_NB) != 0) { /* two writers would interleave lines and acknowledge each other's records */
+    if (flock(journal->dir_fd, LOCK_EX | LOCK_NB) !=
+        0) { /* two writers would interleave lines and acknowledge each other's records */
         snprintf(error, cap, "%s: %s", dir, errno == EWOULDBLOCK ? "another mcpauth-admind writes here" : strerror(errno));
         admind_journal_close(&journal);
     }
@@ -85,7 +86,8 @@ void admind_journal_close(admind_journal_t **journal)
 
 /* ---- files */
 
-/* The next file: today's first, or one more of the same day. A clock that stepped back does not take us back: order of names is order of time. */
+/* The next file: today's first, or one more of the same day. A clock that stepped back does not take us back: order of names is
+ * order of time. */
 static bool open_next(admind_journal_t *journal, int64_t now_us)
 {
     int32_t today = admind_journal_day(now_us);
@@ -119,7 +121,8 @@ static bool open_next(admind_journal_t *journal, int64_t now_us)
     return true;
 }
 
-mcpa_status_t admind_journal_replay(admind_journal_t *journal, const admind_position_t *from, bool (*fn)(void *ctx, mcpa_str_t line), void *ctx)
+mcpa_status_t admind_journal_replay(admind_journal_t *journal, const admind_position_t *from,
+                                    bool (*fn)(void *ctx, mcpa_str_t line), void *ctx)
 {
     admind_journal_name_t start = { 0, 0 };
     admind_journal_name_t *names = NULL;
@@ -185,14 +188,15 @@ size_t admind_journal_retain(admind_journal_t *journal, int64_t days, int64_t no
 
 /* ---- lines */
 
-/* Nothing of the batch stays. A file whose sync failed is left for good: the kernel may have dropped its dirty pages and would call the next sync a
- * success. Lines that outlive this in it are harmless: a replay drops what it has seen, by (instance, seq). */
+/* Nothing of the batch stays. A file whose sync failed is left for good: the kernel may have dropped its dirty pages and would
+ * call the next sync a success. Lines that outlive this in it are harmless: a replay drops what it has seen, by (instance, seq).
+ */
 static mcpa_status_t roll_back(admind_journal_t *journal, bool distrust)
 {
     int saved = errno;
 
-    admind_log(ADMIND_ERR, "MCPA2101", "journal %s: %s; no record is acknowledged until this is mended, the spool keeps them", journal->dir,
-               strerror(saved));
+    admind_log(ADMIND_ERR, "MCPA2101", "journal %s: %s; no record is acknowledged until this is mended, the spool keeps them",
+               journal->dir, strerror(saved));
     journal->buffered = 0;
     journal->failing = true;
     if (journal->fd >= 0 && (ftruncate(journal->fd, (off_t)journal->synced) != 0 || distrust)) {
@@ -232,7 +236,8 @@ mcpa_status_t admind_journal_append(admind_journal_t *journal, mcpa_str_t line, 
         return journal->failing ? MCPA_EIO : MCPA_ETOOBIG;
     }
     /* Files change between batches only: a batch that spans two could be half committed. */
-    if (fresh && (journal->fd < 0 || admind_journal_day(now_us) > journal->name.day || journal->synced >= journal->max_file_bytes) &&
+    if (fresh &&
+        (journal->fd < 0 || admind_journal_day(now_us) > journal->name.day || journal->synced >= journal->max_file_bytes) &&
         !open_next(journal, now_us)) {
         return roll_back(journal, false);
     }
@@ -256,8 +261,8 @@ mcpa_status_t admind_journal_commit(admind_journal_t *journal)
     if (journal->written == journal->synced) {
         return MCPA_OK;
     }
-    /* In the loop's own thread: 0.1-0.3 ms on what we measured, once a round however many records it brought. Keys and HTTP wait that long. A
-     * helper thread is worth its locks only where disks are much slower. */
+    /* In the loop's own thread: 0.1-0.3 ms on what we measured, once a round however many records it brought. Keys and HTTP wait
+     * that long. A helper thread is worth its locks only where disks are much slower. */
     if (fdatasync(journal->fd) != 0) {
         return roll_back(journal, true);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The journal: JSON Lines in <JournalDir>/audit-YYYY-MM-DD[.N].jsonl (UTC), a new file each day and each ADMIND_JOURNAL_FILE_BYTES. Appending and
- * syncing are two steps: a batch of lines is on disk as a whole after admind_journal_commit, or not at all. One owner: the directory is locked. */
+/* The journal: JSON Lines in <JournalDir>/audit-YYYY-MM-DD[.N].jsonl (UTC), a new file each day and each
+ * ADMIND_JOURNAL_FILE_BYTES. Appending and syncing are two steps: a batch of lines is on disk as a whole after
+ * admind_journal_commit, or not at all. One owner: the directory is locked. */
 #ifndef ADMIND_AUDIT_JOURNAL_H
 #define ADMIND_AUDIT_JOURNAL_H
 
@@ -22,16 +23,19 @@ admind_journal_t *admind_journal_open(const char *dir, uint64_t max_file_bytes, 
 /* What was appended but not committed is dropped. */
 void admind_journal_close(admind_journal_t **journal);
 
-/* Every line behind 'from', in order, without its newline; 'from' in a file that is gone means the next one. Must be called once, before the first
- * append: it finds the end of the last file and cuts a torn tail off (what a power loss left behind it is kept beside it in *.damaged). A whole
- * line for which fn says false is damage: skipped in older files, where everything was synced; the begin of the torn tail in the last file. */
-mcpa_status_t admind_journal_replay(admind_journal_t *journal, const admind_position_t *from, bool (*fn)(void *ctx, mcpa_str_t line),
-                                    void *ctx) MCPA_MUST_CHECK;
+/* Every line behind 'from', in order, without its newline; 'from' in a file that is gone means the next one. Must be called once,
+ * before the first append: it finds the end of the last file and cuts a torn tail off (what a power loss left behind it is kept
+ * beside it in *.damaged). A whole line for which fn says false is damage: skipped in older files, where everything was synced;
+ * the begin of the torn tail in the last file. */
+mcpa_status_t admind_journal_replay(admind_journal_t *journal, const admind_position_t *from,
+                                    bool (*fn)(void *ctx, mcpa_str_t line), void *ctx) MCPA_MUST_CHECK;
 
-/* line without newline. now_us: which day it is. MCPA_EIO: the whole batch is lost, as if never appended; the journal is failing. */
+/* line without newline. now_us: which day it is. MCPA_EIO: the whole batch is lost, as if never appended; the journal is failing.
+ */
 mcpa_status_t admind_journal_append(admind_journal_t *journal, mcpa_str_t line, int64_t now_us) MCPA_MUST_CHECK;
 mcpa_status_t admind_journal_commit(admind_journal_t *journal) MCPA_MUST_CHECK;
-/* A failing journal takes nothing. Probe writes and syncs a test block in a fresh file and takes it back; true: it works again. */
+/* A failing journal takes nothing. Probe writes and syncs a test block in a fresh file and takes it back; true: it works again.
+ */
 bool admind_journal_is_failing(const admind_journal_t *journal);
 bool admind_journal_probe(admind_journal_t *journal, int64_t now_us);
 

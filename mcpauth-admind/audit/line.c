@@ -25,10 +25,10 @@ static bool read_time(const mcpa_json_t *json, int64_t *us)
     struct tm tm = { 0 };
     int ms;
 
-    if (text.len != 24 || text.ptr[4] != '-' || text.ptr[7] != '-' || text.ptr[10] != 'T' || text.ptr[13] != ':' || text.ptr[16] != ':' ||
-        text.ptr[19] != '.' || text.ptr[23] != 'Z' || !digits(text, 0, 4, &tm.tm_year) || !digits(text, 5, 2, &tm.tm_mon) ||
-        !digits(text, 8, 2, &tm.tm_mday) || !digits(text, 11, 2, &tm.tm_hour) || !digits(text, 14, 2, &tm.tm_min) ||
-        !digits(text, 17, 2, &tm.tm_sec) || !digits(text, 20, 3, &ms)) {
+    if (text.len != 24 || text.ptr[4] != '-' || text.ptr[7] != '-' || text.ptr[10] != 'T' || text.ptr[13] != ':' ||
+        text.ptr[16] != ':' || text.ptr[19] != '.' || text.ptr[23] != 'Z' || !digits(text, 0, 4, &tm.tm_year) ||
+        !digits(text, 5, 2, &tm.tm_mon) || !digits(text, 8, 2, &tm.tm_mday) || !digits(text, 11, 2, &tm.tm_hour) ||
+        !digits(text, 14, 2, &tm.tm_min) || !digits(text, 17, 2, &tm.tm_sec) || !digits(text, 20, 3, &ms)) {
         return false;
     }
     tm.tm_year -= 1900;
@@ -59,9 +59,9 @@ static bool read_milli(const mcpa_json_t *json, int64_t *us)
     return true;
 }
 
-#define READ_TIME read_time
-#define READ_STR read_str
-#define READ_U64 read_u64
+#define READ_TIME  read_time
+#define READ_STR   read_str
+#define READ_U64   read_u64
 #define READ_MILLI read_milli
 
 static bool read_fields(mcpa_record_t *record, const mcpa_json_t *tree)
@@ -69,10 +69,10 @@ static bool read_fields(mcpa_record_t *record, const mcpa_json_t *tree)
     const mcpa_json_t *value;
 
     mcpa_record_init(record);
-#define MCPA_FIELD(kind, id, member)                                                                                                                \
-    value = mcpa_json_member(tree, #member);                                                                                                        \
-    if (value != NULL && !READ_##kind(value, &record->member)) {                                                                                    \
-        return false;                                                                                                                               \
+#define MCPA_FIELD(kind, id, member)                                                                                             \
+    value = mcpa_json_member(tree, #member);                                                                                     \
+    if (value != NULL && !READ_##kind(value, &record->member)) {                                                                 \
+        return false;                                                                                                            \
     }
 #include "wire/record.def"
 #undef MCPA_FIELD

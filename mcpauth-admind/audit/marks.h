@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How far each instance (httpd child) has come: the high-water marks that make the audit stream lossless and free of duplicates. Derived from the
- * journal, never a truth of its own. Bounded: when full, the instance that was silent longest is forgotten. */
+/* How far each instance (httpd child) has come: the high-water marks that make the audit stream lossless and free of duplicates.
+ * Derived from the journal, never a truth of its own. Bounded: when full, the instance that was silent longest is forgotten. */
 #ifndef ADMIND_AUDIT_MARKS_H
 #define ADMIND_AUDIT_MARKS_H
 

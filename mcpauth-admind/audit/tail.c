@@ -21,7 +21,8 @@ static ssize_t read_at(int fd, void *memory, size_t len, uint64_t offset)
     return n;
 }
 
-/* Copies what is about to be cut off, so that damage can be looked at; a torn last line alone is the normal trace of a crash and is not kept. */
+/* Copies what is about to be cut off, so that damage can be looked at; a torn last line alone is the normal trace of a crash and
+ * is not kept. */
 static void keep_damage(int fd, const char *name, int dir_fd, uint64_t from)
 {
     char copy_name[80];
@@ -48,7 +49,8 @@ static void keep_damage(int fd, const char *name, int dir_fd, uint64_t from)
         admind_log(ADMIND_WARNING, "MCPA2107", "journal: %s may be incomplete: %s", copy_name, strerror(errno));
     }
     close(copy);
-    admind_log(ADMIND_ERR, "MCPA2108", "journal: %s holds broken lines behind its last sync; they were moved to %s", name, copy_name);
+    admind_log(ADMIND_ERR, "MCPA2108", "journal: %s holds broken lines behind its last sync; they were moved to %s", name,
+               copy_name);
 }
 
 static mcpa_status_t cut(int fd, const char *name, int dir_fd, uint64_t at)
@@ -62,7 +64,8 @@ static mcpa_status_t cut(int fd, const char *name, int dir_fd, uint64_t at)
         return MCPA_OK;
     }
     keep_damage(fd, name, dir_fd, at);
-    admind_log(ADMIND_NOTICE, "MCPA2106", "journal: %s: cut a torn tail of %llu bytes", name, (unsigned long long)((uint64_t)st.st_size - at));
+    admind_log(ADMIND_NOTICE, "MCPA2106", "journal: %s: cut a torn tail of %llu bytes", name,
+               (unsigned long long)((uint64_t)st.st_size - at));
     return ftruncate(fd, (off_t)at) == 0 && fdatasync(fd) == 0 ? MCPA_OK : MCPA_EIO;
 }
 
@@ -78,7 +81,8 @@ mcpa_status_t admind_tail_skip(int fd, uint64_t *at)
 }
 
 /* Lines of one block; returns the bytes they took. *stop: a bad line in the last file. */
-static size_t take_lines(const char *block, size_t len, bool last, const char *name, bool (*fn)(void *ctx, mcpa_str_t line), void *ctx, bool *stop)
+static size_t take_lines(const char *block, size_t len, bool last, const char *name, bool (*fn)(void *ctx, mcpa_str_t line),
+                         void *ctx, bool *stop)
 {
     size_t at = 0;
 
@@ -100,7 +104,8 @@ static size_t take_lines(const char *block, size_t len, bool last, const char *n
     return at;
 }
 
-mcpa_status_t admind_tail_read(int fd, const char *name, int dir_fd, bool last, uint64_t *at, bool (*fn)(void *ctx, mcpa_str_t line), void *ctx)
+mcpa_status_t admind_tail_read(int fd, const char *name, int dir_fd, bool last, uint64_t *at,
+                               bool (*fn)(void *ctx, mcpa_str_t line), void *ctx)
 {
     char *block = malloc(ADMIND_LINE_MAX_BYTES * 2);
     mcpa_status_t status = MCPA_OK;

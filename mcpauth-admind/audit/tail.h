@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "wire/record.h"
+#include "wire/record.h"
 
 #define ADMIND_LINE_MAX_BYTES MCPA_RECORD_LINE_MAX_BYTES /* what mcpa_record_print may write */
 
