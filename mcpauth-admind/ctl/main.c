@@ -53,7 +53,8 @@ static const struct option {
     const char *value; /* NULL: a switch */
     const char *help;
 } options[] = {
-    { "url", HTTP, AT(url), "URL", "of the daemon, or unix:PATH (default: Listen of the configuration, else " DEFAULT_URL ")" },
+    { "url", HTTP, AT(url), "URL",
+      "of the daemon, or unix:PATH (default: $MCPAUTH_URL, Listen of the configuration, " DEFAULT_URL ")" },
     { "config", ALL, AT(config), "FILE", "the daemon's configuration, for Listen, StateDir, JournalDir and AdminTokenFile" },
     { "token-file", HTTP | EXPLAIN, AT(token_file), "FILE|-",
       "the admin token; for explain the access token; - reads standard input" },
@@ -204,10 +205,13 @@ static char *url_of(const char *listen)
 /* Fills what the command line left open. *url is to be freed. */
 static bool apply_config(ctl_t *ctl, bool wants_http, admind_config_t **config, char **url)
 {
-    const char *path = ctl->config != NULL ? ctl->config : DEFAULT_CONFIG;
+    const char *path = ctl->config != NULL ? ctl->config : DEFAULT_CONFIG, *from_env = getenv("MCPAUTH_URL");
     char error[512];
 
     ctl->state_dir = DEFAULT_STATE_DIR;
+    if (ctl->url == NULL && ctl->config == NULL && from_env != NULL && from_env[0] != '\0') {
+        ctl->url = from_env;
+    }
     if (ctl->config != NULL || access(DEFAULT_CONFIG, R_OK) == 0) {
         *config = admind_config_read(path, error, sizeof(error));
         if (*config == NULL) {
