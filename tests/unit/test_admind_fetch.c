@@ -536,17 +536,19 @@ static void many_run_at_once_and_cancelled_ones_stay_silent(void **state)
 {
     admind_loop_t *loop = admind_loop_new();
     admind_fetcher_t *fetcher = admind_fetcher_new(loop, &development);
-    server_t server = { 0 };
+    server_t server = { 0 }, silent = { 0 };
     admind_fetch_request_t request = { .method = "GET", .max_bytes = BODY_BYTES, .timeout_ms = 2000 };
     admind_fetch_t *cancelled[4];
     int count = 0;
 
     (void)state;
     server_start(&server, serve_good);
+    server_start(&silent, serve_never);
     request.url = server.url;
     for (size_t i = 0; i < 16; i++) {
         assert_non_null(admind_fetch_start(fetcher, &request, count_done, &count));
     }
+    request.url = silent.url; /* so that however slow this machine is, none of them is done before it is cancelled */
     for (size_t i = 0; i < 4; i++) {
         cancelled[i] = admind_fetch_start(fetcher, &request, must_not_come, NULL);
         assert_non_null(cancelled[i]);
@@ -565,6 +567,7 @@ static void many_run_at_once_and_cancelled_ones_stay_silent(void **state)
     admind_fetcher_free(&fetcher);
     run(loop, 20);
     admind_loop_free(&loop);
+    server_stop(&silent);
     server_stop(&server);
 }
 
