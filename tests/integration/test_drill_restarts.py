@@ -6,7 +6,7 @@ from pathlib import Path
 from harness import Load, wait_until
 
 RESTARTS = 50
-BETWEEN = 20   # requests that must be answered between two restarts
+BETWEEN = 6    # requests that must be answered between two restarts
 SETTLED = 10  # restarts after which allocators and pools have taken what they keep
 
 
