@@ -154,7 +154,7 @@ admind_alerts_t *admind_alerts_new(admind_loop_t *loop, const admind_config_t *c
         return NULL;
     }
     count_firing(alerts);
-    admind_timer_arm(alerts->timer, TICK_MS);
+    admind_timer_arm(alerts->timer, 0); /* before any child could report: what it lost until now is known then, and more is news */
     return alerts;
 }
 
