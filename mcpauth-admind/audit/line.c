@@ -34,6 +34,7 @@ static bool read_time(const mcpa_json_t *json, int64_t *us)
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
     *us = (int64_t)timegm(&tm) * 1000000 + ms * 1000;
+    *us = *us < 0 ? 0 : *us; /* as the wire form has it: no record is older than 1970 */
     return true;
 }
 
@@ -52,19 +53,25 @@ static bool read_milli(const mcpa_json_t *json, int64_t *us)
 {
     double ms;
 
-    if (!mcpa_json_number(json, &ms) || !(ms >= 0) || ms > 9e12) {
+    if (!mcpa_json_number(json, &ms) || !(ms >= 0)) {
         return false;
     }
-    *us = (int64_t)(ms * 1000 + 0.5);
+    *us = ms < (double)INT64_MAX / 1000 ? (int64_t)(ms * 1000 + 0.5) : INT64_MAX;
     return true;
 }
 
-#define READ_TIME  read_time
-#define READ_STR   read_str
-#define READ_U64   read_u64
-#define READ_MILLI read_milli
+#define READ_TIME    read_time
+#define READ_STR     read_str
+#define READ_U64     read_u64
+#define READ_MILLI   read_milli
+#define ABSENT_TIME  MCPA_RECORD_ABSENT
+#define ABSENT_STR   MCPA_STR_NONE
+#define ABSENT_U64   MCPA_RECORD_ABSENT
+#define ABSENT_MILLI MCPA_RECORD_ABSENT
 
-static bool read_fields(mcpa_record_t *record, const mcpa_json_t *tree)
+/* A member of another type than ours counts as absent. It must not make the line "damage": that would cut off records that were
+ * acknowledged, and a newer writer may have its reasons. */
+static void read_fields(mcpa_record_t *record, const mcpa_json_t *tree)
 {
     const mcpa_json_t *value;
 
@@ -72,11 +79,10 @@ static bool read_fields(mcpa_record_t *record, const mcpa_json_t *tree)
 #define MCPA_FIELD(kind, id, member)                                                                                             \
     value = mcpa_json_member(tree, #member);                                                                                     \
     if (value != NULL && !READ_##kind(value, &record->member)) {                                                                 \
-        return false;                                                                                                            \
+        record->member = ABSENT_##kind;                                                                                          \
     }
 #include "wire/record.def"
 #undef MCPA_FIELD
-    return true;
 }
 
 static int nibble(char c)
@@ -110,10 +116,11 @@ mcpa_status_t admind_line_parse(admind_line_t *line, mcpa_str_t text)
         return status == MCPA_ENOMEM ? status : MCPA_EMALFORMED;
     }
     if (!read_instance(line->instance, mcpa_json_string(mcpa_json_member(tree, "instance"))) ||
-        !mcpa_json_integer(mcpa_json_member(tree, "seq"), &seq) || seq < 1 || !read_fields(&line->record, tree)) {
+        !mcpa_json_integer(mcpa_json_member(tree, "seq"), &seq) || seq < 1) {
         mcpa_json_free(&tree);
         return MCPA_EMALFORMED;
     }
+    read_fields(&line->record, tree);
     line->seq = (uint64_t)seq;
     line->tree = tree;
     return MCPA_OK;

@@ -14,7 +14,8 @@ typedef struct admind_line {
     uint64_t seq;
 } admind_line_t;
 
-/* MCPA_EMALFORMED: not one of our lines. Unknown members are ignored (a newer writer). To be cleared when MCPA_OK. */
+/* MCPA_EMALFORMED: not one of our lines: no JSON object with instance and seq. Unknown members are ignored, those of an
+ * unexpected type absent. To be cleared when MCPA_OK. */
 mcpa_status_t admind_line_parse(admind_line_t *line, mcpa_str_t text) MCPA_MUST_CHECK;
 void admind_line_clear(admind_line_t *line);
 

@@ -42,7 +42,7 @@ void mcpa_json_each(const mcpa_json_t *json, bool (*fn)(void *ctx, mcpa_str_t na
 char *mcpa_json_print(const mcpa_json_t *json);
 
 /* Writing: a thin emitter over mcpa_out_t that places commas and quotes and escapes everything a JSON string must
- * escape, plus DEL, U+2028 and U+2029; bytes that are not UTF-8 become U+FFFD. name == NULL inside arrays. */
+ * escape, plus DEL, U+2028 and U+2029; bytes that are not UTF-8, and NUL, become U+FFFD. name == NULL inside arrays. */
 typedef struct mcpa_jsonw {
     mcpa_out_t *out;
     bool need_comma;

@@ -40,12 +40,14 @@ static size_t put_escape(mcpa_out_t *out, mcpa_str_t text, size_t utf8_len)
         mcpa_out_z(out, brief);
         return 1;
     }
-    if (c < 0x20 || c == 0x7f) {
-        mcpa_out_printf(out, "\\u%04x", (unsigned)c);
+    /* One replacement a byte: the length of what was there stays visible. NUL too, because our own reader refuses U+0000: a journal line
+     * with one would be taken for damage at the next start. */
+    if (utf8_len == 0 || c == 0) {
+        mcpa_out_z(out, "\\ufffd");
         return 1;
     }
-    if (utf8_len == 0) {
-        mcpa_out_z(out, "\\ufffd"); /* one replacement a byte: the length of what was there stays visible */
+    if (c < 0x20 || c == 0x7f) {
+        mcpa_out_printf(out, "\\u%04x", (unsigned)c);
         return 1;
     }
     /* Line ends to JavaScript and to some log viewers: one record must stay one line. */

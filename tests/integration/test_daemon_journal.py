@@ -184,6 +184,28 @@ def test_lines_written_but_never_acknowledged_are_not_doubled(world):
     assert seqs(admind, writer.instance) == list(range(1, 13))
 
 
+def test_whatever_bytes_a_record_holds_it_is_read_back(world):
+    """A line that the daemon writes and cannot read again would be cut off as damage, and what follows with it."""
+    admind = world.admind()
+    child = Child(admind.dirs.socket)
+    child.hello()
+    odd = [b"\0", b"a\0b", b"\xff\xfe", b"\xed\xa0\x80", b'"\\u0000', b"\x01\x1f\x7f", b"\xe2\x80\xa8\n\r\n", bytes(range(256)), b"\0" * 1024, b""]
+    numbers = [0, 1, 2**63 - 1, 2**63, 2**64 - 1]
+    payloads = [request(sub=text, user_agent=text, rpc_method=text) for text in odd] + [record(ts=n, latency_ms=n, verify_ms=n, lost=n, bytes_in=n) for n in numbers]
+    child.records(1, payloads + [request(sub="last")])
+    child.acked(len(payloads) + 1)
+    child.close()
+    before = admind.journal_text()
+    admind.kill()
+    (admind.dirs.journal / "checkpoint.json").unlink(missing_ok=True)
+    admind.start()
+    assert admind.journal_text() == before
+    assert admind.metric("mcpauth_audit_records_total") == len(payloads) + 1
+    again = Child(admind.dirs.socket, child.instance)
+    assert again.hello() == len(payloads) + 1
+    again.close()
+
+
 def test_segments_of_dead_children_are_adopted_in_order(world):
     admind = world.admind(start=False)
     instance = os.urandom(16)

@@ -59,7 +59,7 @@ static void writer_escapes_all_that_could_end_a_string_or_a_line(void **state)
     assert_written(MCPA_STR("plain / text"), "\"plain / text\"");
     assert_written(MCPA_STR("a\"b\\c"), "\"a\\\"b\\\\c\"");
     assert_written(MCPA_STR("\b\f\n\r\t"), "\"\\b\\f\\n\\r\\t\"");
-    assert_written(MCPA_STR("x\0y\x1f\x7f"), "\"x\\u0000y\\u001f\\u007f\"");
+    assert_written(MCPA_STR("x\0y\x1f\x7f"), "\"x\\ufffdy\\u001f\\u007f\"");
     assert_written(MCPA_STR("a\xe2\x80\xa8"
                             "b\xe2\x80\xa9"
                             "c\xe2\x80\xaa"),
