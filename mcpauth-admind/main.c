@@ -112,6 +112,21 @@ static bool start(admind_t *admind, admind_config_t **config, admind_config_t **
     return start(admind, config, old);
 }
 
+/* systemd wants to know when a reload began, by its own clock, to tell the READY=1 behind it from an older one. */
+static void say_end(bool again)
+{
+    struct timespec now;
+    char message[64];
+
+    if (!again) {
+        admind_service_notify("STOPPING=1");
+        return;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    snprintf(message, sizeof(message), "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    admind_service_notify(message);
+}
+
 /* Runs, and starts again for each reload. The exit status. */
 static int serve(admind_config_t **config, const char *path, int background)
 {
@@ -133,7 +148,7 @@ static int serve(admind_config_t **config, const char *path, int background)
         }
         admind_loop_run(admind.loop);
         again = admind.reload;
-        admind_service_notify(again ? "RELOADING=1" : "STOPPING=1");
+        say_end(again);
         admind_stop(&admind);
         if (!again) {
             admind_log(ADMIND_NOTICE, "MCPA2009", "leaving");

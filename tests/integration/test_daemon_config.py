@@ -245,3 +245,29 @@ def test_the_background_start_tells_whether_it_worked(world):
     finally:
         os.kill(status["pid"], 15)
     wait_until(lambda: not os.path.exists(f"/proc/{status['pid']}"), 10, "the daemon to leave")
+
+
+def test_systemd_is_told_what_happens(world):
+    import socket
+    path = world.dirs.run / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(path))
+        os.chmod(path, 0o666)
+        systemd.settimeout(10)
+        admind = world.admind(env={"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "200000"})
+        seen = [systemd.recv(4096).decode()]
+        assert seen == ["READY=1"]
+        message = systemd.recv(4096).decode()
+        assert message.startswith("WATCHDOG=1\nSTATUS=0 children linked, journal ok")
+
+        def next_but_watchdog():
+            while True:
+                text = systemd.recv(4096).decode()
+                if not text.startswith("WATCHDOG"):
+                    return text
+
+        admind.reload()
+        assert re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=\d+", next_but_watchdog())
+        assert next_but_watchdog() == "READY=1"
+        assert admind.stop() == 0
+        assert next_but_watchdog() == "STOPPING=1"

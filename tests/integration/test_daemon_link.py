@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon's socket: who may connect, what it may say, and that nothing said wrongly hurts anybody else."""
 import os
+import pwd
 import struct
 
 import pytest
@@ -55,6 +56,35 @@ def test_anybody_else_is_turned_away(admind, user):
 def test_the_socket_is_not_for_everybody_where_the_directory_gives_it_a_group(admind):
     st = os.stat(admind.dirs.socket)
     assert st.st_mode & 0o777 == 0o660
+
+
+def test_where_no_group_can_be_given_the_check_of_the_uid_guards(world):
+    os.chmod(world.dirs.run, 0o755)
+    os.chown(world.dirs.run, -1, pwd.getpwnam("daemon").pw_gid)
+    admind = world.admind()
+    assert os.stat(admind.dirs.socket).st_mode & 0o777 == 0o666
+    assert alive(admind)
+    for user in ("nobody", "root"):
+        stranger = Child(admind.dirs.socket, user=user)
+        try:
+            assert stranger.hello() is None
+        except BrokenPipeError:
+            pass
+    assert admind.get("/status").json()["connections_refused"] == 2
+
+
+def test_a_stale_socket_is_replaced_and_a_foreign_file_is_not(world):
+    admind = world.admind()
+    admind.kill()
+    assert admind.dirs.socket.exists()
+    admind.start()
+    assert alive(admind)
+    admind.kill()
+    admind.dirs.socket.unlink()
+    admind.dirs.socket.write_text("precious")
+    with pytest.raises(AssertionError, match="exists and is no socket"):
+        admind.start(timeout=5)
+    assert admind.dirs.socket.read_text() == "precious"
 
 
 GARBAGE = {
