@@ -17,9 +17,8 @@ APLOG_USE_MODULE(mcp_auth);
 #define SLICE_MS 100  /* how late the link may notice that the child ends */
 #define FLUSH_MS 600  /* a slice, and what the link takes to say goodbye */
 #define END_MS   2000 /* after that a stuck link is left behind */
-#define LIMITS_EVERY_US                                                                                                          \
-    (10 * 1000000LL) /* counting live buckets scans the whole table, and there may be hundreds of children                       \
-                      */
+/* Counting live buckets scans the whole table, and there may be hundreds of children. */
+#define LIMITS_EVERY_US (10 * 1000000LL)
 
 static mod_mcp_shm_t shared; /* the parent's, inherited by fork */
 static mod_mcp_runtime_t *runtime;
@@ -108,6 +107,12 @@ static apr_status_t end_link(void *unused __attribute__((unused)))
         apr_sleep(5000);
     }
     (void)apr_thread_join(&rv, link_thread);
+    return APR_SUCCESS;
+}
+
+/* After the subpools: a request that ends with its connection's pool still writes its record. */
+static apr_status_t forget(void *unused __attribute__((unused)))
+{
     runtime = NULL;
     return APR_SUCCESS;
 }
@@ -130,6 +135,7 @@ static bool start_link(apr_pool_t *pchild, mod_mcp_link_t *link)
     }
     /* Before the subpools and cleanups of what the thread works with. */
     apr_pool_pre_cleanup_register(pchild, NULL, end_link);
+    apr_pool_cleanup_register(pchild, NULL, forget, apr_pool_cleanup_null);
     return true;
 }
 
