@@ -256,7 +256,7 @@ def commands_told(program):
     """Every `program …` in the pages, and in their blocks of shell."""
     text = README + CTL + METRICS
     shell = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.S))
-    return re.findall(rf"`(?:[^`]*/)?({program} [^`]*)`", text) + re.findall(rf"^[^#\n]*?\b({program} .*)$", shell, re.M)
+    return re.findall(rf"`(?:[^`\n]*/)?({program} [^`\n]*)`", text) + re.findall(rf"^[^#\n]*?\b({program} .*)$", shell, re.M)
 
 
 def test_commands_told_exist():
