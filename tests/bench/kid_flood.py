@@ -1,0 +1,158 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""What a flood of tokens with random key ids costs the good traffic beside it: p99 of good requests in rounds that alternate between
+quiet, flood, and (for comparison) as many requests without any token. See README.md."""
+import argparse
+import base64
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
+
+from harness.world import World  # noqa: E402
+
+BAR = 1.10
+PATH = "/1k.txt"  # served by httpd itself: nothing behind the gate adds to what is measured
+QUIET, FLOOD, PLAIN = "quiet", "random kids", "no token"
+
+GOOD_LUA = """
+done = function(summary, latency, requests)
+  io.write(string.format("p50=%d p99=%d n=%d bad=%d\\n", latency:percentile(50), latency:percentile(99), summary.requests,
+    summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout))
+end
+"""
+# Each connection sends, has its answer, and waits: the rate is what CONNECTIONS and the pause give.
+FLOOD_LUA = """
+local tokens, at = {}, 0
+for line in io.lines("%(tokens)s") do tokens[#tokens + 1] = line end
+request = function()
+  if #tokens == 0 then return wrk.format("GET", "%(path)s") end
+  at = at %% #tokens + 1
+  return wrk.format("GET", "%(path)s", { Authorization = "Bearer " .. tokens[at] })
+end
+delay = function() return %(pause)d end
+done = function(summary)
+  io.write(string.format("n=%%d refused=%%d\\n", summary.requests, summary.errors.status))
+end
+"""
+CONNECTIONS = 8
+
+
+def b64(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def random_kid(claims):
+    """The key is nobody's, so the signature is never looked at."""
+    header = json.dumps({"alg": "RS256", "typ": "at+jwt", "kid": secrets.token_hex(8)})
+    return ".".join((b64(header.encode()), claims, b64(secrets.token_bytes(256))))
+
+
+class Bench:
+    def __init__(self, world, rate, seconds):
+        self.seconds, self.rate = seconds, rate
+        self.issuer = world.issuer(max_age=3600)
+        self.admind = world.admind()
+        self.httpd = world.httpd(start=False, modules=[], workers=64, log_level="notice")
+        self.url = self.httpd.url + PATH
+        self.issuer.audience = self.url
+        self.httpd.config = f"MCPAuthIssuer {self.issuer.url}\n"
+        self.httpd.locations = {PATH: f"MCPAuth On\nMCPAuthResource {self.url}\n"}
+        self.httpd.write_config()
+        self.httpd.start()
+        self.scratch = world.scratch
+        self.good_lua = self.write("good.lua", GOOD_LUA)
+        self.token = self.issuer.mint(exp=int(time.time()) + 86400)
+        deadline = time.monotonic() + 15
+        while self.httpd.get(PATH, token=self.token).status != 200:
+            if time.monotonic() > deadline:
+                raise SystemExit("a good token is not let in:\n" + self.admind.log())
+            time.sleep(0.1)
+
+    def write(self, name, text):
+        path = self.scratch / name
+        path.write_text(text)
+        return path
+
+    def wrk(self, script, connections, *more):
+        return ["wrk", "-t1", f"-c{connections}", f"-d{self.seconds}s", "-s", str(script), *more, self.url]
+
+    @contextlib.contextmanager
+    def flooding(self, kind):
+        """Yields a dict that has the flood's own numbers afterwards."""
+        told = {"n": 0, "refused": 0}
+        if kind == QUIET:
+            yield told
+            return
+        claims = b64(json.dumps(self.issuer.claims()).encode())
+        tokens = [random_kid(claims) for _ in range(self.rate * (self.seconds + 2))] if kind == FLOOD else []
+        script = self.write("flood.lua", FLOOD_LUA % {"tokens": self.write("tokens", "".join(t + "\n" for t in tokens)), "path": PATH,
+                                                      "pause": 1000 * CONNECTIONS // self.rate})
+        flood = subprocess.Popen(self.wrk(script, CONNECTIONS), stdout=subprocess.PIPE, text=True)
+        try:
+            yield told
+        finally:
+            told.update(numbers(flood.communicate()[0]))
+
+    def round(self, kind):
+        fetches = self.issuer.count("jwks")
+        with self.flooding(kind) as flood:
+            said = subprocess.run(self.wrk(self.good_lua, 1, "--latency", "-H", f"Authorization: Bearer {self.token}"), stdout=subprocess.PIPE, text=True, check=True).stdout
+        found = numbers(said)
+        return {"kind": kind, **found, "flood": flood["n"], "refused": flood["refused"], "fetches": self.issuer.count("jwks") - fetches}
+
+
+def numbers(text):
+    return {name: int(value) for name, value in re.findall(r"\b(\w+)=(\d+)", text.splitlines()[-1])}
+
+
+def report(rows, seconds):
+    median = {}
+    print(f"\n{'':12}  rounds  good/s  p50 µs  p99 µs (median; least, most)  refused good  flood/s  let in  fetches")
+    for kind in (QUIET, FLOOD, PLAIN):
+        of = [r for r in rows if r["kind"] == kind]
+        p99 = [r["p99"] for r in of]
+        median[kind] = statistics.median(p99)
+        print(f"{kind:12}  {len(of):6}  {statistics.median(r['n'] for r in of) / seconds:6.0f}  {statistics.median(r['p50'] for r in of):6.0f}  "
+              f"{median[kind]:6.0f} ({min(p99)}, {max(p99)}){'':12}  {sum(r['bad'] for r in of):6}  {statistics.median(r['flood'] for r in of) / seconds:12.0f}  "
+              f"{sum(r['flood'] - r['refused'] for r in of):6}  {sum(r['fetches'] for r in of):7}")
+    for kind in (FLOOD, PLAIN):
+        print(f"p99, {kind} over quiet: {median[kind] / median[QUIET]:.3f}" + (f" (bar: {BAR:.2f})" if kind == FLOOD else " (what the same number of refusals costs that ask for no key)"))
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--rounds", type=int, default=9)
+    arguments.add_argument("--seconds", type=int, default=5, help="of each round")
+    arguments.add_argument("--rate", type=int, default=250, help="of the flood, requests a second")
+    options = arguments.parse_args()
+    if os.geteuid() != 0 or not shutil.which("wrk"):
+        raise SystemExit("kid_flood.py: run this as root, with wrk installed (Debian: wrk)")
+    world = World("kid-flood")
+    rows = []
+    try:
+        bench = Bench(world, options.rate, options.seconds)
+        bench.round(QUIET)  # warms up
+        started = time.monotonic()
+        for number in range(options.rounds):
+            for kind in (QUIET, FLOOD, PLAIN):
+                rows.append(bench.round(kind))
+                row = rows[-1]
+                print(f"{number + 1:3} {kind:12} p50 {row['p50']:5} p99 {row['p99']:6} µs, {row['n']:6} good, {row['flood']:5} flood, {row['fetches']} fetches", flush=True)
+        print(f"\n{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, {time.monotonic() - started:.0f} s; questions of children: {bench.admind.metric('mcpauth_unknown_kid_total'):.0f}")
+        report(rows, options.seconds)
+    finally:
+        world.close()
+
+
+main()
