@@ -4,6 +4,8 @@
 #include "apr_lib.h"
 #include "apr_strings.h"
 
+#define NAME_ENDS ",; \t\v\f\r\n" /* in Connection, to mod_proxy */
+
 static const char *const managed[] = {
     "X-MCP-Subject",
     "X-MCP-Client-ID",
@@ -39,7 +41,8 @@ static bool is_managed(const char *name, size_t len)
     return false;
 }
 
-/* A comma list without the managed names; NULL when there are none in it. */
+/* A comma list without the managed names; NULL when there are none in it. For mod_proxy, which drops from the request what
+ * Connection names, a semicolon ends a name, too. */
 static const char *without_managed(apr_pool_t *pool, const char *list)
 {
     char *kept = apr_palloc(pool, strlen(list) + 1), *out = kept;
@@ -48,8 +51,8 @@ static const char *without_managed(apr_pool_t *pool, const char *list)
     while (*list) {
         size_t len;
 
-        list += strspn(list, " \t,");
-        len = strcspn(list, ", \t");
+        list += strspn(list, NAME_ENDS);
+        len = strcspn(list, NAME_ENDS);
         if (len && is_managed(list, len)) {
             removed = true;
         } else if (len) {
