@@ -13,18 +13,48 @@ static uint64_t fnv1a(uint64_t hash, const void *bytes, size_t len)
     return hash;
 }
 
-/* What else a cached verdict depends on. All input is the administrator's, so a plain hash will do; each string goes in with its
- * NUL, and lists with their end, so that no two lists run together. */
+/* With its NUL, so that no two texts run together; none of these is ever empty, so an absent one has a form of its own. */
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    return fnv1a(hash, text ? text : "", text ? strlen(text) + 1 : 1);
+}
+
+/* With its end, for the same reason. */
+static uint64_t hash_list(uint64_t hash, const char *const *list)
+{
+    for (; list && *list; list++) {
+        hash = hash_text(hash, *list);
+    }
+    return hash_text(hash, NULL);
+}
+
+/* All that verification asks of an issuer. Its URL alone would not do: each Location may have an own line for it, with other
+ * rules. */
+static uint64_t hash_issuer(uint64_t hash, const mcpa_issuer_t *issuer)
+{
+    const char *const texts[] = { issuer->url,          issuer->scope_claim,    issuer->subject_claim,
+                                  issuer->client_claim, issuer->audience_claim, issuer->roles_claim,
+                                  issuer->token_use };
+    const uint64_t numbers[] = { issuer->algs, issuer->any_typ, (uint64_t)issuer->skew_s, issuer->key_source };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        hash = hash_text(hash, texts[i]);
+    }
+    hash = hash_list(hash, issuer->require);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        hash = fnv1a(hash, &numbers[i], sizeof(numbers[i]));
+    }
+    return hash;
+}
+
+/* What else a cached verdict depends on. All input is the administrator's, so a plain hash will do. */
 static uint64_t policy_hash(const mcpa_work_t *w)
 {
     uint64_t hash = fnv1a(UINT64_C(0xcbf29ce484222325), &w->policy->generation, sizeof(w->policy->generation));
 
-    for (size_t i = 0; w->audiences[i]; i++) {
-        hash = fnv1a(hash, w->audiences[i], strlen(w->audiences[i]) + 1);
-    }
-    hash = fnv1a(hash, "", 1);
+    hash = hash_list(hash, w->audiences);
     for (size_t i = 0; w->policy->issuers[i]; i++) {
-        hash = fnv1a(hash, w->policy->issuers[i]->url, strlen(w->policy->issuers[i]->url) + 1);
+        hash = hash_issuer(hash, w->policy->issuers[i]);
     }
     return hash;
 }

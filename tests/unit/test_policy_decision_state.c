@@ -347,6 +347,41 @@ static void a_change_of_keys_or_policy_forgets_the_token(void **state)
     free_tables(&t);
 }
 
+/* One issuer written in two Locations with other rules is two issuers here: what one line let in, the other must look at itself.
+ */
+static void each_setting_of_an_issuer_has_its_own_memory(void **state)
+{
+    static const char *const require[] = { "jti", NULL };
+    world_t *w = *state;
+    mcpa_issuer_t changed[10];
+    tables_t t;
+
+    give_tables(w, &t);
+    for (size_t i = 0; i < sizeof(changed) / sizeof(changed[0]); i++) {
+        changed[i] = w->issuer;
+    }
+    changed[0].algs = MCPA_ALG_BIT(MCPA_ALG_RS256);
+    changed[1].any_typ = true;
+    changed[2].skew_s = 61;
+    changed[3].roles_claim = "scope";
+    changed[4].require = require;
+    changed[5].subject_claim = "client_id";
+    changed[6].client_claim = "sub";
+    changed[7].audience_claim = "/aud";
+    changed[8].scope_claim = "/scope";
+    changed[9].token_use = "access";
+    assert_reason(MCPA_REASON_PASS, decide_claim(w, NULL, NULL), "as it was");
+    for (size_t i = 0; i < sizeof(changed) / sizeof(changed[0]); i++) {
+        w->issuers[0] = &changed[i];
+        decide(w);
+        assert_int_equal(w->decision.cache_use, MCPA_CACHE_MISS);
+        w->issuers[0] = &w->issuer;
+        assert_reason(MCPA_REASON_PASS, decide(w), "as it was, again");
+        assert_int_equal(w->decision.cache_use, MCPA_CACHE_HIT);
+    }
+    free_tables(&t);
+}
+
 static void a_known_token_meets_the_scopes_of_now(void **state)
 {
     world_t *w = *state;
@@ -424,6 +459,7 @@ int main(void)
         T(absent_strings_stay_absent_over_the_cache),
         T(a_known_token_still_ends_and_begins),
         T(a_change_of_keys_or_policy_forgets_the_token),
+        T(each_setting_of_an_issuer_has_its_own_memory),
         T(a_known_token_meets_the_scopes_of_now),
         T(refused_tokens_are_never_remembered),
         T(a_principal_too_long_for_the_cache_is_verified_each_time),
