@@ -157,7 +157,7 @@ ctl_exit_t ctl_get(const ctl_t *ctl, const char *path, char **body, long *status
     return CTL_GOOD;
 }
 
-ctl_exit_t ctl_get_json(const ctl_t *ctl, const char *path, bool also_503, char **body, mcpa_json_t **json)
+ctl_exit_t ctl_get_json(const ctl_t *ctl, const char *path, const char *member, char **body, mcpa_json_t **json)
 {
     long status = 0;
     ctl_exit_t result = ctl_get(ctl, path, body, &status);
@@ -167,10 +167,13 @@ ctl_exit_t ctl_get_json(const ctl_t *ctl, const char *path, bool also_503, char 
     }
     if (status == 401 || status == 403) {
         ctl_complain("the daemon refuses (%ld): it wants its admin token; give --token-file FILE", status);
-    } else if (status != 200 && !(also_503 && status == 503)) {
+    } else if (status != 200) {
         ctl_complain("the daemon answered %ld to %s", status, path);
     } else if (mcpa_json_parse(json, mcpa_str(*body), ANSWER_MAX_DEPTH, ANSWER_MAX_VALUES) != MCPA_OK) {
         ctl_complain("what answers at %s is not the daemon: no JSON came for %s", ctl->url, path);
+    } else if (mcpa_json_member(*json, member) == NULL) {
+        ctl_complain("what answers at %s is not the daemon: its %s has no \"%s\"", ctl->url, path, member);
+        mcpa_json_free(json);
     } else {
         return CTL_GOOD;
     }

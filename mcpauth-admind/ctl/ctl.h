@@ -34,8 +34,9 @@ void ctl_complain(const char *format, ...) MCPA_PRINTF(1, 2); /* one line to std
 
 /* client.c: GET path. CTL_GOOD: *body (malloc'd, NUL-terminated) and *status. Else it has complained. */
 ctl_exit_t ctl_get(const ctl_t *ctl, const char *path, char **body, long *status);
-/* The same, parsed; complains and says CTL_BAD on other statuses than 200 (also_503: that one, too) and on what is no JSON. */
-ctl_exit_t ctl_get_json(const ctl_t *ctl, const char *path, bool also_503, char **body, mcpa_json_t **json);
+/* The same, parsed; complains and says CTL_BAD on other statuses than 200 and on what is not a JSON object with this member: something else listens
+ * there. */
+ctl_exit_t ctl_get_json(const ctl_t *ctl, const char *path, const char *member, char **body, mcpa_json_t **json);
 /* The first line of a file, or of stdin for "-"; malloc'd. NULL: it has complained. */
 char *ctl_read_secret(const char *path);
 

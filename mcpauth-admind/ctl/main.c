@@ -132,9 +132,13 @@ static bool read_option(ctl_t *ctl, const struct command *command, int argc, cha
         ctl_complain("%s takes no --%s", command->name, text);
         return false;
     }
+    if (option->value == NULL && equals != NULL) {
+        ctl_complain("--%s takes no value", option->name);
+        return false;
+    }
     if (option->value == NULL) {
         *(bool *)((char *)ctl + option->offset) = true;
-        return equals == NULL;
+        return true;
     }
     if (value == NULL && ++*at < argc) {
         value = argv[*at];

@@ -64,19 +64,21 @@ static void pair_number(const char *name, int64_t value)
 }
 
 typedef struct component_ctx {
-    bool colour, all_ok;
+    bool print, colour, all_ok;
 } component_ctx_t;
 
-static bool print_component(void *ctx, mcpa_str_t name, const mcpa_json_t *value)
+static bool on_component(void *ctx, mcpa_str_t name, const mcpa_json_t *value)
 {
     component_ctx_t *component = ctx;
     mcpa_str_t word = mcpa_json_string(value);
     bool ok = mcpa_str_eqz(word, "ok");
 
-    printf("  %-14.*s %s", MCPA_STR_ARG(name), ctl_colour_on(component->colour, ok ? CTL_GREEN : CTL_RED));
-    ctl_print_text(stdout, word);
-    printf("%s\n", ctl_colour_off(component->colour));
     component->all_ok = component->all_ok && ok;
+    if (component->print) {
+        printf("  %-14.*s %s", MCPA_STR_ARG(name), ctl_colour_on(component->colour, ok ? CTL_GREEN : CTL_RED));
+        ctl_print_text(stdout, word);
+        printf("%s\n", ctl_colour_off(component->colour));
+    }
     return true;
 }
 
@@ -100,49 +102,47 @@ static void print_children(const ctl_t *ctl, const mcpa_json_t *children)
     ctl_table_free(&table);
 }
 
+static void print_status(const ctl_t *ctl, const mcpa_json_t *json, component_ctx_t *component)
+{
+    const mcpa_json_t *policy = mcpa_json_member(json, "policy");
+    int64_t now_s = (int64_t)time(NULL);
+    char uptime[40];
+
+    ctl_print_ago(uptime, now_s - number_of(json, "uptime_s"), now_s);
+    pair("version", text_of(json, "version"));
+    pair("started", mcpa_str(uptime));
+    printf("health\n");
+    mcpa_json_each(mcpa_json_member(json, "health"), on_component, component);
+    pair_number("children", number_of(json, "links"));
+    pair_number("records", number_of(json, "records"));
+    pair_number("lost", number_of(json, "lost"));
+    pair_number("backlog bytes", number_of(json, "backlog_bytes"));
+    pair("journal", text_of(mcpa_json_member(json, "journal"), "file"));
+    pair("policy", text_of(policy, "generation"));
+    pair("  written", text_of(policy, "written"));
+    pair_number("  locations", number_of(policy, "locations"));
+    pair_number("  issuers", number_of(policy, "issuers"));
+    if (text_of(policy, "error").len > 0) {
+        pair("  error", text_of(policy, "error"));
+    }
+    print_children(ctl, mcpa_json_member(json, "children"));
+}
+
 ctl_exit_t ctl_status(const ctl_t *ctl)
 {
-    component_ctx_t component = { ctl->colour, true };
-    const mcpa_json_t *policy, *journal;
+    component_ctx_t component = { !ctl->json, ctl->colour, true };
     mcpa_json_t *json = NULL;
-    char *body = NULL, uptime[40];
-    ctl_exit_t result = ctl_get_json(ctl, "/status", false, &body, &json);
+    char *body = NULL;
+    ctl_exit_t result = ctl_get_json(ctl, "/status", "health", &body, &json);
 
     if (result != CTL_GOOD) {
         return result;
     }
-    policy = mcpa_json_member(json, "policy");
-    journal = mcpa_json_member(json, "journal");
     if (ctl->json) {
         print_json(body);
+        mcpa_json_each(mcpa_json_member(json, "health"), on_component, &component);
     } else {
-        ctl_print_ago(uptime, (int64_t)time(NULL) - number_of(json, "uptime_s"), (int64_t)time(NULL));
-        pair("version", text_of(json, "version"));
-        pair("started", mcpa_str(uptime));
-        printf("health\n");
-    }
-    if (!ctl->json) {
-        mcpa_json_each(mcpa_json_member(json, "health"), print_component, &component);
-        pair_number("children", number_of(json, "links"));
-        pair_number("records", number_of(json, "records"));
-        pair_number("lost", number_of(json, "lost"));
-        pair_number("backlog bytes", number_of(json, "backlog_bytes"));
-        pair("journal", text_of(journal, "file"));
-        pair("policy", text_of(policy, "generation"));
-        pair("  written", text_of(policy, "written"));
-        pair_number("  locations", number_of(policy, "locations"));
-        pair_number("  issuers", number_of(policy, "issuers"));
-        if (text_of(policy, "error").len > 0) {
-            pair("  error", text_of(policy, "error"));
-        }
-        print_children(ctl, mcpa_json_member(json, "children"));
-    } else {
-        component.colour = false;
-        for (size_t i = 0; i < 4; i++) {
-            static const char *const names[] = { "server", "keys", "audit", "link" };
-
-            component.all_ok = component.all_ok && mcpa_str_eqz(text_of(mcpa_json_member(json, "health"), names[i]), "ok");
-        }
+        print_status(ctl, json, &component);
     }
     mcpa_json_free(&json);
     free(body);
@@ -187,7 +187,7 @@ ctl_exit_t ctl_keys(const ctl_t *ctl)
     const mcpa_json_t *list;
     mcpa_json_t *json = NULL;
     char *body = NULL;
-    ctl_exit_t result = ctl_get_json(ctl, "/keys", false, &body, &json);
+    ctl_exit_t result = ctl_get_json(ctl, "/keys", "issuers", &body, &json);
 
     if (result == CTL_GOOD && ctl->json) {
         print_json(body);
@@ -246,7 +246,7 @@ ctl_exit_t ctl_alerts(const ctl_t *ctl)
     const mcpa_json_t *list;
     mcpa_json_t *json = NULL;
     char *body = NULL;
-    ctl_exit_t result = ctl_get_json(ctl, "/alerts", false, &body, &json);
+    ctl_exit_t result = ctl_get_json(ctl, "/alerts", "alerts", &body, &json);
     ctl_table_t *table = result == CTL_GOOD ? ctl_table_new(titles) : NULL;
 
     list = mcpa_json_member(json, "alerts");
