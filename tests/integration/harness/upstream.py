@@ -196,7 +196,7 @@ class Upstream:
         try:
             message = json.loads(body)
             method = message["method"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None
         if "id" not in message:
             return 202, None
