@@ -261,13 +261,14 @@ def commands_told(program):
 
 def test_commands_told_exist():
     said = usage()
-    names = set(re.findall(r"^  mcpauthctl (\w+)", said, re.M))
+    names = {name: rest for name, rest in re.findall(r"^  mcpauthctl (\w+) ?(.*)$", said, re.M)}
     options = set(re.findall(r"^  (--[\w-]+)", said, re.M))
     told = commands_told("mcpauthctl")
     assert len(told) > 5
     for command in told:
         words = shlex.split(command)
-        assert words[1] in names | {"--help"}, command
+        assert words[1] in {*names, "--help"}, command
+        assert "|" not in (names.get(words[1]) or "-").split()[0] or words[2] in names[words[1]].split("|"), command
         assert {w for w in words[2:] if w.startswith("--")} <= options, command
     flags = set(re.findall(r"^ +(-\w)", output("mcpauth-admind", "-h"), re.M))
     told = commands_told("mcpauth-admind")
