@@ -21,6 +21,12 @@ def firing_metric(admind):
     return admind.metrics()["mcpauth_alerts_firing", frozenset({("name", "auth_failures"), ("severity", "warning")})]
 
 
+def opened(stack):
+    """The daemon has the keys before the children have read them: a moment of 503s that would be no guesses."""
+    wait_until(lambda: stack.call(token=stack.token()).status == 200, 10, lambda: stack.httpd.said())
+    return stack
+
+
 def guess(stack, times):
     for i in range(times):
         assert stack.call(token=stack.token(sub=f"guess{i}")[:-8] + "AAAAAAAA").status == 401
@@ -29,7 +35,7 @@ def guess(stack, times):
 @pytest.mark.sanitize
 def test_eleven_failures_are_told_everywhere_and_resolve_by_themselves(world, hook):
     alertmanager = world.alertmanager()
-    stack = world.stack(admind_config=RULE + f"Alertmanager {alertmanager.url}\n" + hook.line())
+    stack = opened(world.stack(admind_config=RULE + f"Alertmanager {alertmanager.url}\n" + hook.line()))
     admind = stack.admind
     guess(stack, 10)
     admind.wait_journal(10, reason="signature_bad")
@@ -57,7 +63,7 @@ def test_eleven_failures_are_told_everywhere_and_resolve_by_themselves(world, ho
 
 
 def test_missing_and_expired_tokens_raise_nothing(world):
-    stack = world.stack(admind_config=RULE)
+    stack = opened(world.stack(admind_config=RULE))
     for _ in range(15):
         assert stack.call(token=None).status == 401
         assert stack.call(token=stack.token(expires_in=-3600)).status == 401
@@ -66,7 +72,7 @@ def test_missing_and_expired_tokens_raise_nothing(world):
 
 
 def test_locations_are_counted_apart(world):
-    stack = world.stack(admind_config=RULE, locations={"/other": "MCPAuth On\nMCPAuthResource {resource}\nProxyPass {upstream}/mcp"})
+    stack = opened(world.stack(admind_config=RULE, locations={"/other": "MCPAuth On\nMCPAuthResource {resource}\nProxyPass {upstream}/mcp"}))
     for path in ("/mcp", "/other"):
         for i in range(7):
             assert stack.call(token=stack.token(sub=str(i))[:-8] + "AAAAAAAA", path=path).status == 401
@@ -75,7 +81,7 @@ def test_locations_are_counted_apart(world):
 
 
 def test_restart_of_the_daemon_neither_forgets_nor_repeats(world, hook):
-    stack = world.stack(admind_config="Alert auth_failures threshold=10 window=5min by=address,location\n" + hook.line())
+    stack = opened(world.stack(admind_config="Alert auth_failures threshold=10 window=5min by=address,location\n" + hook.line()))
     guess(stack, 11)
     wait_until(lambda: hook.of("auth_failures", "firing"), 10, lambda: stack.admind.get("/alerts").text)
     before, = stack.admind.firing("auth_failures")
@@ -89,7 +95,7 @@ def test_restart_of_the_daemon_neither_forgets_nor_repeats(world, hook):
 
 
 def test_failures_counted_before_a_crash_count_after_it(world):
-    stack = world.stack(admind_config="Alert auth_failures threshold=10 window=5min by=address,location\n")
+    stack = opened(world.stack(admind_config="Alert auth_failures threshold=10 window=5min by=address,location\n"))
     guess(stack, 8)
     stack.admind.wait_journal(8, reason="signature_bad")
     stack.admind.kill()
@@ -103,7 +109,7 @@ def test_failures_counted_before_a_crash_count_after_it(world):
 
 def test_message_to_a_webhook_that_was_away_arrives_once_it_is_back_under_one_id(world, hook):
     hook.status = 503
-    stack = world.stack(admind_config=RULE + hook.line())
+    stack = opened(world.stack(admind_config=RULE + hook.line()))
     guess(stack, 11)
     wait_until(lambda: len(hook.messages) >= 2, 15, lambda: f"{hook.messages}")
     hook.status = 200
@@ -116,7 +122,7 @@ def test_message_to_a_webhook_that_was_away_arrives_once_it_is_back_under_one_id
 
 def test_webhook_that_refuses_for_good_is_given_up_and_counted(world, hook):
     hook.status = 410
-    stack = world.stack(admind_config=RULE + hook.line())
+    stack = opened(world.stack(admind_config=RULE + hook.line()))
     guess(stack, 11)
     wait_until(lambda: hook.messages, 10, "the message")
     wait_until(lambda: stack.admind.metric("mcpauth_notification_failures_total") == 1, 5, lambda: stack.admind.metrics_text())
@@ -125,7 +131,7 @@ def test_webhook_that_refuses_for_good_is_given_up_and_counted(world, hook):
 
 def test_encoded_secrets_sign_with_the_bytes_they_stand_for(world):
     hook = Hook(world, secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-    stack = world.stack(admind_config=RULE + hook.line())
+    stack = opened(world.stack(admind_config=RULE + hook.line()))
     guess(stack, 11)
     wait_until(lambda: hook.messages, 10, "the message")
     assert all(m["good"] for m in hook.messages)
@@ -136,7 +142,7 @@ def test_alertmanager_that_starts_late_gets_the_state_of_now(world):
     alertmanager = world.alertmanager()
     url = alertmanager.url
     alertmanager.stop()
-    stack = world.stack(admind_config=f"Alert auth_failures window=5min\nAlertmanager {url}\n")
+    stack = opened(world.stack(admind_config=f"Alert auth_failures window=5min\nAlertmanager {url}\n"))
     guess(stack, 11)
     wait_until(lambda: stack.admind.firing("auth_failures"), 10, lambda: stack.admind.get("/alerts").text)
     wait_until(lambda: stack.admind.metric("mcpauth_notification_failures_total") >= 1, 10, "a failed try")
