@@ -23,7 +23,7 @@ from harness.world import World  # noqa: E402
 
 BAR = 1.10
 PATH = "/1k.txt"  # served by httpd itself: nothing behind the gate adds to what is measured
-QUIET, FLOOD, PLAIN = "quiet", "random kids", "no token"
+KINDS = QUIET, FLOOD, PLAIN = "quiet", "random kids", "no token"
 
 GOOD_LUA = """
 done = function(summary, latency, requests)
@@ -113,8 +113,8 @@ class Bench:
     def round(self, kind):
         fetches = self.issuer.count("jwks")
         with self.flooding(kind) as flood:
-            said = subprocess.run(self.wrk(self.good_lua, 1, "--latency", "-H", f"Authorization: Bearer {self.token}"), stdout=subprocess.PIPE, text=True, check=True).stdout
-        found = numbers(said)
+            good = self.wrk(self.good_lua, 1, "--latency", "-H", f"Authorization: Bearer {self.token}")
+            found = numbers(subprocess.run(good, stdout=subprocess.PIPE, text=True, check=True).stdout)
         return {"kind": kind, **found, "flood": flood["n"], "others": flood["others"], "fetches": self.issuer.count("jwks") - fetches}
 
 
@@ -123,18 +123,23 @@ def numbers(text):
 
 
 def report(rows, seconds):
-    median = {}
-    print(f"\n{'':12}  rounds  good/s  p50 µs  p99 µs (median; least, most)  refused good  flood/s  not 401  fetches")
-    for kind in (QUIET, FLOOD, PLAIN):
-        of = [r for r in rows if r["kind"] == kind]
-        p99 = [r["p99"] for r in of]
-        median[kind] = statistics.median(p99)
-        print(f"{kind:12}  {len(of):6}  {statistics.median(r['n'] for r in of) / seconds:6.0f}  {statistics.median(r['p50'] for r in of):6.0f}  "
-              f"{median[kind]:6.0f} ({min(p99)}, {max(p99)}){'':12}  {sum(r['bad'] for r in of):6}  {statistics.median(r['flood'] for r in of) / seconds:12.0f}  "
-              f"{sum(r['others'] for r in of):7}  {sum(r['fetches'] for r in of):7}")
-    for kind in (FLOOD, PLAIN):
-        pairs = [f["p99"] / q["p99"] for f, q in zip(*([r for r in rows if r["kind"] == k] for k in (kind, QUIET)))]
-        print(f"p99, {kind} over quiet: {median[kind] / median[QUIET]:.3f}, median of the rounds' own ratios {statistics.median(pairs):.3f}" + (f" (bar: {BAR:.2f})" if kind == FLOOD else " (what the same number of refusals costs that ask for no key)"))
+    of = {kind: [r for r in rows if r["kind"] == kind] for kind in KINDS}
+    p99 = {kind: [r["p99"] for r in of[kind]] for kind in KINDS}
+    print("\n             rounds  good/s  p50 us  p99 us (least, most)   refused good  flood/s  not 401  fetches")
+    for kind in KINDS:
+        def total(name):
+            return sum(r[name] for r in of[kind])
+
+        def middle(name):
+            return statistics.median(r[name] for r in of[kind])
+
+        spread = f"({min(p99[kind])}, {max(p99[kind])})"
+        print(f"{kind:12} {len(of[kind]):6}  {middle('n') / seconds:6.0f}  {middle('p50'):6.0f}  {middle('p99'):6.0f} {spread:15} "
+              f"{total('bad'):12}  {middle('flood') / seconds:7.0f}  {total('others'):7}  {total('fetches'):7}")
+    for kind, remark in ((FLOOD, f"bar: {BAR:.2f}"), (PLAIN, "what the same number of refusals costs that ask for no key")):
+        ratio = statistics.median(p99[kind]) / statistics.median(p99[QUIET])
+        own = statistics.median(f / q for f, q in zip(p99[kind], p99[QUIET]))
+        print(f"p99, {kind} over quiet: {ratio:.3f}, median of the rounds' own ratios {own:.3f} ({remark})")
 
 
 def main():
@@ -153,11 +158,13 @@ def main():
         started = time.monotonic()
         for number in range(options.rounds):
             turn = number % 3  # each kind is first, second and third equally often
-            for kind in ((QUIET, FLOOD, PLAIN) * 2)[turn:turn + 3]:
+            for kind in (KINDS * 2)[turn:turn + 3]:
                 rows.append(bench.round(kind))
                 row = rows[-1]
-                print(f"{number + 1:3} {kind:12} p50 {row['p50']:5} p99 {row['p99']:6} µs, {row['n']:6} good, {row['flood']:5} flood, {row['fetches']} fetches", flush=True)
-        print(f"\n{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, {time.monotonic() - started:.0f} s; questions of children: {bench.admind.metric('mcpauth_unknown_kid_total'):.0f}")
+                print(f"{number + 1:3} {kind:12} p50 {row['p50']:5} p99 {row['p99']:6} us, {row['n']:6} good, {row['flood']:5} flood, "
+                      f"{row['fetches']} fetches", flush=True)
+        print(f"\n{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, {time.monotonic() - started:.0f} s; questions of children: "
+              f"{bench.admind.metric('mcpauth_unknown_kid_total'):.0f}")
         report(rows, options.seconds)
     finally:
         world.close()
