@@ -1,18 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "neighbours.h"
 
-/* Whether a directive stands anywhere in the configuration; with_value: only with this first word. */
-static bool is_written(const ap_directive_t *line, const char *name, const char *with_value)
+/* The first line anywhere in the configuration with this directive; with_value: only with this first word. */
+static const ap_directive_t *find_line(const ap_directive_t *line, const char *name, const char *with_value)
 {
-    for (; line; line = line->next) {
+    const ap_directive_t *found = NULL;
+
+    for (; line && !found; line = line->next) {
         if (!ap_cstr_casecmp(line->directive, name) && (!with_value || !ap_cstr_casecmp(line->args, with_value))) {
-            return true;
-        }
-        if (line->first_child && is_written(line->first_child, name, with_value)) {
-            return true;
+            found = line;
+        } else if (line->first_child) {
+            found = find_line(line->first_child, name, with_value);
         }
     }
-    return false;
+    return found;
+}
+
+/* Trailers come with the end of the body, after the gate; merged, they stand among the headers that mod_proxy_fcgi and others
+ * read only then, in the place of ours. */
+static void check_trailers(mod_mcp_checks_t *checks)
+{
+    const ap_directive_t *line = find_line(ap_conftree, "MergeTrailers", "on");
+
+    if (line) {
+        mod_mcp_problem(
+            checks, "MCPA0125", line->filename, line->line_num,
+            "MergeTrailers On lets a client replace the identity headers for the upstream by what it sends behind its "
+            "body; write MergeTrailers Off, httpd's default");
+    }
 }
 
 /* Log levels at which other modules write what clients send, before any hook could keep a token out of it. httpd's own dump of
@@ -43,15 +58,16 @@ static void check_log_levels(mod_mcp_checks_t *checks)
 
 void mod_mcp_check_neighbours(mod_mcp_checks_t *checks)
 {
-    if (is_written(ap_conftree, "CacheEnable", NULL) && !is_written(ap_conftree, "CacheQuickHandler", "off")) {
+    if (find_line(ap_conftree, "CacheEnable", NULL) && !find_line(ap_conftree, "CacheQuickHandler", "off")) {
         mod_mcp_warning(checks, "MCPA0116",
                         "mod_cache answers before any access check, from what it stored before MCPAuth was on; write "
                         "CacheQuickHandler off and empty the cache once (answers of guarded Locations are never stored)");
     }
-    if (is_written(ap_conftree, "ForensicLog", NULL)) {
+    if (find_line(ap_conftree, "ForensicLog", NULL)) {
         mod_mcp_warning(checks, "MCPA0117",
                         "ForensicLog writes every request's headers to a file, tokens included; leave it out");
     }
+    check_trailers(checks);
     check_log_levels(checks);
     for (server_rec *s = checks->main; s; s = s->next) {
         if (mod_mcp_server_of(s)->development && (!s->is_virtual || !mod_mcp_server_of(checks->main)->development)) {

@@ -44,3 +44,17 @@ def test_a_known_token_names_whom_this_location_means(two_lines):
     for path, subject in (("/lax/subject", "root@example.com"), ("/mcp", "alice")) * 20:
         assert two_lines.call(path=path, token=token).status == 200
         assert two_lines.upstream.last.header("X-MCP-Subject") == subject
+
+
+def test_merged_trailers_are_refused(world):
+    """They come after the gate, and mod_proxy_fcgi spools a chunked body before it passes the headers on: X-MCP-Subject in a trailer would
+    stand in the place of the gate's own."""
+    s = fixed_stack(world, modules=["proxy", "proxy_http", "proxy_fcgi"])
+    before = s.httpd.config
+    for place in ("%s", '<VirtualHost 127.0.0.1:{port}>\n%s\n</VirtualHost>', "<IfModule core.c>\n%s\n</IfModule>"):
+        for value, started in (("On", False), ("on", False), ("Off", True)):
+            s.httpd.config = before + "\n" + place % f"MergeTrailers {value}"
+            s.httpd.write_config()
+            status, said = s.httpd.configtest()
+            assert (status == 0) is started, said
+            assert started or f"httpd.conf:{s.httpd.line_of('MergeTrailers')}: MergeTrailers On lets a client replace" in said, said
