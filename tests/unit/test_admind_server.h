@@ -6,7 +6,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <openssl/ssl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -17,6 +16,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#ifdef TEST_SERVER_TLS
+#include <openssl/ssl.h>
+#else
+#include <openssl/types.h>
+#endif
 
 #define SERVER_REQUEST_BYTES 65536
 
@@ -34,12 +39,49 @@ struct server {
     char url[64];
 };
 
+/* With TEST_SERVER_TLS the program links libssl; without, server.tls stays NULL. */
+#ifdef TEST_SERVER_TLS
+static inline ssize_t server_tls_write(SSL *ssl, const char *bytes, size_t len)
+{
+    return SSL_write(ssl, bytes, (int)len);
+}
+
+static inline ssize_t server_tls_read(SSL *ssl, char *memory, size_t cap)
+{
+    return SSL_read(ssl, memory, (int)cap);
+}
+
+/* NULL: the handshake failed. */
+static inline SSL *server_tls_accept(SSL_CTX *tls, int fd)
+{
+    SSL *ssl = SSL_new(tls);
+
+    SSL_set_fd(ssl, fd);
+    if (SSL_accept(ssl) != 1) {
+        SSL_free(ssl);
+        ssl = NULL;
+    }
+    return ssl;
+}
+
+static inline void server_tls_close(SSL *ssl)
+{
+    SSL_shutdown(ssl);
+    SSL_free(ssl);
+}
+#else
+#define server_tls_write(ssl, bytes, len) ((ssize_t)-1)
+#define server_tls_read(ssl, memory, cap) ((ssize_t)-1)
+#define server_tls_accept(tls, fd)        ((SSL *)NULL)
+#define server_tls_close(ssl)             ((void)(ssl))
+#endif
+
 /* False when the peer is gone. */
 static inline bool server_write(server_t *server, const char *bytes, size_t len)
 {
     while (len > 0 && !server->stopping) {
         ssize_t n =
-            server->ssl != NULL ? SSL_write(server->ssl, bytes, (int)len) : send(server->connection, bytes, len, MSG_NOSIGNAL);
+            server->ssl != NULL ? server_tls_write(server->ssl, bytes, len) : send(server->connection, bytes, len, MSG_NOSIGNAL);
 
         if (n <= 0) {
             return false;
@@ -77,7 +119,7 @@ static inline ssize_t server_read(server_t *server, char *memory, size_t cap)
     struct pollfd ready = { .fd = server->connection, .events = POLLIN };
 
     if (server->ssl != NULL) {
-        return SSL_read(server->ssl, memory, (int)cap);
+        return server_tls_read(server->ssl, memory, cap);
     }
     while (!server->stopping) {
         if (poll(&ready, 1, 50) > 0) {
@@ -102,11 +144,8 @@ static inline void server_connection(server_t *server)
 
     server->ssl = NULL;
     if (server->tls != NULL) {
-        server->ssl = SSL_new(server->tls);
-        SSL_set_fd(server->ssl, server->connection);
-        if (SSL_accept(server->ssl) != 1) {
-            SSL_free(server->ssl);
-            server->ssl = NULL;
+        server->ssl = server_tls_accept(server->tls, server->connection);
+        if (server->ssl == NULL) {
             free(request);
             return;
         }
@@ -120,8 +159,7 @@ static inline void server_connection(server_t *server)
         server->serve(server, request);
     }
     if (server->ssl != NULL) {
-        SSL_shutdown(server->ssl);
-        SSL_free(server->ssl);
+        server_tls_close(server->ssl);
         server->ssl = NULL;
     }
     free(request);
