@@ -275,7 +275,7 @@ static void lines_of_others_are_no_lines(void **state)
         "{\"instance\":\"00112233445566778899aabbccddeeff\",\"seq\":0}",
         "{\"instance\":\"00112233445566778899aabbccddeefF\",\"seq\":1}",
         "{\"instance\":\"00112233445566778899aabbccddee\",\"seq\":1}",
-        "{\"sub\":\"a\",\"sub\":\"b\"," NAMED,
+        ("{\"sub\":\"a\",\"sub\":\"b\"," NAMED), /* one string: clang asks */
     };
     admind_line_t line;
 
