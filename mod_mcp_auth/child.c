@@ -92,19 +92,29 @@ static void *APR_THREAD_FUNC run_link(apr_thread_t *thread __attribute__((unused
     return NULL;
 }
 
+/* Tells the link's thread to end; false when it has not after so long. */
+static bool await_link_end(mod_mcp_link_t *link, int limit_ms)
+{
+    atomic_store(&stopping, true);
+    mod_mcp_link_hurry(link);
+    for (int waited_ms = 0; atomic_load(&linking); waited_ms++) {
+        if (waited_ms >= limit_ms) {
+            return false;
+        }
+        apr_sleep(1000);
+    }
+    return true;
+}
+
 /* Waits for the thread, but not for ever: prefork ends a child from within a signal handler, and the main thread it interrupted
  * may hold what the link wants. A process that cannot take its pools away safely leaves at once: what was committed is in the
  * spool, and the daemon finds it there. */
-static apr_status_t end_link(void *unused __attribute__((unused)))
+static apr_status_t end_link(void *data)
 {
     apr_status_t rv;
 
-    atomic_store(&stopping, true);
-    for (int waited_ms = 0; atomic_load(&linking); waited_ms += 5) {
-        if (waited_ms >= END_MS) {
-            _exit(0);
-        }
-        apr_sleep(5000);
+    if (!await_link_end(data, END_MS)) {
+        _exit(0);
     }
     (void)apr_thread_join(&rv, link_thread);
     return APR_SUCCESS;
@@ -134,7 +144,7 @@ static bool start_link(apr_pool_t *pchild, mod_mcp_link_t *link)
         return false;
     }
     /* Before the subpools and cleanups of what the thread works with. */
-    apr_pool_pre_cleanup_register(pchild, NULL, end_link);
+    apr_pool_pre_cleanup_register(pchild, link, end_link);
     apr_pool_cleanup_register(pchild, NULL, forget, apr_pool_cleanup_null);
     return true;
 }
@@ -203,8 +213,5 @@ void mod_mcp_child_stopping(apr_pool_t *pchild __attribute__((unused)), int grac
     if (graceful || !runtime) {
         return;
     }
-    atomic_store(&stopping, true);
-    for (int waited_ms = 0; waited_ms < FLUSH_MS && atomic_load(&linking); waited_ms += 5) {
-        apr_sleep(5000);
-    }
+    (void)await_link_end(runtime->link, FLUSH_MS);
 }

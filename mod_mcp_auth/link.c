@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "apr_strings.h"
 #include "http_config.h"
@@ -23,6 +25,17 @@ APLOG_USE_MODULE(mcp_auth);
 #define STOP_US      500000
 #define TELL_LOSS_US 60000000
 
+static apr_status_t close_hurry(void *data)
+{
+    mod_mcp_link_t *link = data;
+
+    if (link->hurry_fd >= 0) {
+        (void)close(link->hurry_fd);
+        link->hurry_fd = -1;
+    }
+    return APR_SUCCESS;
+}
+
 mod_mcp_link_t *mod_mcp_link_new(apr_pool_t *pool, server_rec *s, const char *socket_path, apr_uint64_t policy_generation,
                                  mod_mcp_spool_t *spool, mod_mcp_keys_t *keys, mod_mcp_gauges_fn gauges, void *gauges_ctx)
 {
@@ -39,7 +52,16 @@ mod_mcp_link_t *mod_mcp_link_new(apr_pool_t *pool, server_rec *s, const char *so
     memcpy(&link->random, mod_mcp_spool_instance(spool), sizeof(link->random));
     link->random |= 1;
     mod_mcp_stream_init(&link->stream, pool);
+    link->hurry_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    apr_pool_cleanup_register(pool, link, close_hurry, apr_pool_cleanup_null);
     return link;
+}
+
+void mod_mcp_link_hurry(mod_mcp_link_t *link)
+{
+    uint64_t one = 1;
+
+    (void)!write(link->hurry_fd, &one, sizeof(one));
 }
 
 void mod_mcp_link_enter(mod_mcp_link_t *link, mod_mcp_link_state_t state)
@@ -176,10 +198,11 @@ static void tell_losses(mod_mcp_link_t *link, apr_int64_t now_us)
 static void wait_for_work(mod_mcp_link_t *link, apr_int64_t now_us, apr_int64_t until_us)
 {
     int flushed = mod_mcp_stream_is_flushed(&link->stream);
-    struct pollfd fds[2] = {
+    struct pollfd fds[3] = {
         { .fd = link->stream.fd, .events = (short)(flushed ? POLLIN : POLLIN | POLLOUT) },
         /* Questions are taken when the buffer is empty, and only from a linked child. */
         { .fd = link->state == MOD_MCP_LINK_UP && flushed ? mod_mcp_keys_wake_fd(link->keys) : -1, .events = POLLIN },
+        { .fd = link->is_stopping ? -1 : link->hurry_fd, .events = POLLIN },
     };
 
     if (until_us > now_us + LOOK_US) {
@@ -188,7 +211,7 @@ static void wait_for_work(mod_mcp_link_t *link, apr_int64_t now_us, apr_int64_t 
     if (link->state == MOD_MCP_LINK_DOWN && until_us > link->next_try_us) {
         until_us = link->next_try_us;
     }
-    (void)poll(fds, 2, until_us > now_us ? (int)((until_us - now_us + 999) / 1000) : 0);
+    (void)poll(fds, 3, until_us > now_us ? (int)((until_us - now_us + 999) / 1000) : 0);
 }
 
 /* One round of work. */
@@ -230,6 +253,7 @@ void mod_mcp_link_stop(mod_mcp_link_t *link)
     if (link->state == MOD_MCP_LINK_STOPPED) {
         return;
     }
+    link->is_stopping = 1;
     while (link->state != MOD_MCP_LINK_DOWN && now_us < end_us) {
         work(link, now_us);
         if (link->state == MOD_MCP_LINK_UP && mod_mcp_spool_oldest(link->spool) > mod_mcp_spool_newest(link->spool)) {

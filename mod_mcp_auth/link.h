@@ -24,6 +24,8 @@ mod_mcp_link_t *mod_mcp_link_new(apr_pool_t *pool, server_rec *s, const char *so
 /* One slice of work, at most 'slice_ms' long: connect, hello, questions, records until the spool is empty, acks, key news; then poll for the rest of
  * the slice. */
 void mod_mcp_link_run(mod_mcp_link_t *link, int slice_ms);
+/* Any thread: ends the waiting of a run, so that the link's thread sees at once that the child stops. */
+void mod_mcp_link_hurry(mod_mcp_link_t *link);
 /* Last flush, at most 500 ms, then BYE and close. Same thread as run, or after its last run. Nothing happens in a run after it. */
 void mod_mcp_link_stop(mod_mcp_link_t *link);
 

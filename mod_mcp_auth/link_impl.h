@@ -26,6 +26,8 @@ struct mod_mcp_link {
     mod_mcp_gauges_fn gauges;
     void *gauges_ctx;
 
+    int is_stopping;
+    int hurry_fd; /* eventfd; -1 when there is none: then the link notices at the end of its slice */
     mod_mcp_stream_t stream;
     mod_mcp_link_state_t state;
     apr_int64_t since_us;    /* when the state began */

@@ -165,6 +165,7 @@ class Issuer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # head and body are two writes: without this each answer waits for a delayed acknowledgement
 
             def log_message(self, *_):
                 pass

@@ -57,6 +57,7 @@ class Upstream:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # head and body are two writes: without this each answer waits for a delayed acknowledgement
             timeout = 60
 
             def log_message(self, *_):
