@@ -5,10 +5,12 @@
 
 #include "child.h"
 
-/* In a request's slot: on the root the context, and while httpd logs the headers what was taken out of them. */
+/* In a request's slot: on the root the context, and while httpd logs the headers what was taken out of them; on each the section
+ * whose identity headers it carries. */
 typedef struct slot {
     mod_mcp_context_t *context;
     const char *hidden;
+    const mod_mcp_dir_t *dressed_for;
 } slot_t;
 
 static request_rec *root_of(const request_rec *r)
@@ -19,13 +21,13 @@ static request_rec *root_of(const request_rec *r)
     return (request_rec *)(uintptr_t)r;
 }
 
-static slot_t *slot_of(request_rec *root)
+static slot_t *slot_of(request_rec *r)
 {
-    slot_t *slot = ap_get_module_config(root->request_config, &mcp_auth_module);
+    slot_t *slot = ap_get_module_config(r->request_config, &mcp_auth_module);
 
     if (!slot) {
-        slot = apr_pcalloc(root->pool, sizeof(*slot));
-        ap_set_module_config(root->request_config, &mcp_auth_module, slot);
+        slot = apr_pcalloc(r->pool, sizeof(*slot));
+        ap_set_module_config(r->request_config, &mcp_auth_module, slot);
     }
     return slot;
 }
@@ -115,6 +117,26 @@ mod_mcp_verdict_t *mod_mcp_verdict_for_answer(const request_rec *r)
         }
     }
     return NULL;
+}
+
+void mod_mcp_set_dressed(request_rec *r, const mod_mcp_dir_t *dir)
+{
+    slot_of(r)->dressed_for = dir;
+}
+
+bool mod_mcp_is_dressed(const request_rec *r, const mod_mcp_dir_t *dir)
+{
+    const apr_table_t *headers = r->headers_in;
+
+    /* A subrequest within the same section is not asked again and uses its request's table. */
+    for (; r && r->headers_in == headers; r = r->main) {
+        const slot_t *slot = ap_get_module_config(r->request_config, &mcp_auth_module);
+
+        if (slot && slot->dressed_for) {
+            return slot->dressed_for == dir;
+        }
+    }
+    return false;
 }
 
 int mod_mcp_hide_credential(request_rec *r)

@@ -43,6 +43,10 @@ mod_mcp_verdict_t *mod_mcp_verdict_of(const request_rec *r);
 /* The same for the answer: that of r itself, else of the redirect or request it came from. */
 mod_mcp_verdict_t *mod_mcp_verdict_for_answer(const request_rec *r);
 
+/* Whose identity headers r's table has: those for this section, or others, or the client's own. */
+void mod_mcp_set_dressed(request_rec *r, const mod_mcp_dir_t *dir);
+bool mod_mcp_is_dressed(const request_rec *r, const mod_mcp_dir_t *dir);
+
 /* httpd prints all request headers at LogLevel trace4, before the first handler. These two hide the Authorization header from it.
  */
 int mod_mcp_hide_credential(request_rec *r);

@@ -51,6 +51,7 @@ static void decide(mod_mcp_verdict_t *verdict, const mod_mcp_context_t *context,
         .query = context->query,
         .authorization = context->authorization,
         .origin = mcpa_str(apr_table_get(r->headers_in, "Origin")),
+        .transfer_encoding = mcpa_str(apr_table_get(r->headers_in, "Transfer-Encoding")),
         .preflight_method = mcpa_str(apr_table_get(r->headers_in, "Access-Control-Request-Method")),
     };
     mcpa_env_t env = {
@@ -117,7 +118,8 @@ static mod_mcp_verdict_t *judge(request_rec *r, const mod_mcp_dir_t *dir)
 
     mod_mcp_policy_fill(&policy, dir, r->server);
     verdict = mod_mcp_verdict_find(context, &policy);
-    if (!verdict) {
+    /* A subrequest asks as GET, whatever is to be done in its place. */
+    if (!verdict || (verdict->by_subrequest && !r->main && strcmp(r->method, "GET") != 0)) {
         verdict = mod_mcp_verdict_add(context, &policy, r->main != NULL);
         decide(verdict, context, r);
         log_verdict(r, verdict);
@@ -145,6 +147,7 @@ static int enforce(request_rec *r)
         return mod_mcp_respond(r, verdict);
     }
     mod_mcp_headers_inject(r, mod_mcp_context_find(r), verdict, &dir->policy);
+    mod_mcp_set_dressed(r, dir);
     return DECLINED;
 }
 
@@ -169,6 +172,17 @@ int mod_mcp_gate_fixups(request_rec *r)
 
     /* The ordinary case: it passed, and all was done then. */
     if (verdict && verdict->reason == MCPA_REASON_PASS) {
+        return DECLINED;
+    }
+    return enforce(r);
+}
+
+int mod_mcp_gate_handler(request_rec *r)
+{
+    const mod_mcp_dir_t *dir = mod_mcp_dir_of(r);
+
+    /* The ordinary case again. */
+    if (!dir || dir->policy.mode != MCPA_MODE_ON || mod_mcp_is_dressed(r, dir)) {
         return DECLINED;
     }
     return enforce(r);

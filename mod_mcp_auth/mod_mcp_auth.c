@@ -14,6 +14,7 @@
 #include "child.h"
 #include "config.h"
 #include "gate.h"
+#include "loose.h"
 #include "status.h"
 #include "wellknown.h"
 
@@ -26,6 +27,7 @@ static int pre_config(apr_pool_t *pconf, apr_pool_t *plog __attribute__((unused)
 static void register_hooks(apr_pool_t *pool)
 {
     static const char *const before_log[] = { "mod_log_config.c", NULL };
+    static const char *const before_cache[] = { "mod_cache.c", NULL };
 
     /* Start. */
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
@@ -44,6 +46,8 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_check_access(mod_mcp_gate_access_checker, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_fixups(mod_mcp_gate_fixups, NULL, NULL, APR_HOOK_REALLY_FIRST);
     mod_mcp_authz_register(pool);
+    ap_hook_handler(mod_mcp_gate_handler, NULL, before_cache, APR_HOOK_REALLY_FIRST);
+    ap_hook_handler(mod_mcp_loose_handler, NULL, before_cache, APR_HOOK_REALLY_FIRST);
 
     /* Its answer. */
     ap_hook_insert_filter(mod_mcp_answer_insert_filter, NULL, NULL, APR_HOOK_LAST);

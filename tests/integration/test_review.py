@@ -58,3 +58,54 @@ def test_merged_trailers_are_refused(world):
             status, said = s.httpd.configtest()
             assert (status == 0) is started, said
             assert started or f"httpd.conf:{s.httpd.line_of('MergeTrailers')}: MergeTrailers On lets a client replace" in said, said
+
+
+# How a request comes to another place after its phases: mod_dir asks a subrequest and puts its place upon the request that asked.
+DETOURS = """
+<Directory "{folder}/htdocs/d">
+DirectoryIndex /px/index
+FallbackResource /px/fallback
+</Directory>
+<Location "/px">
+MCPAuth On
+MCPAuthResource {resource}
+ProxyPass {upstream}/px
+</Location>
+<Location "/backend">
+MCPAuth On
+MCPAuthResource {resource}
+ProxyPass {upstream}/backend
+RequestHeader set Authorization "Basic b3VyczpvdXJz"
+</Location>
+"""
+
+
+@pytest.fixture(scope="module")
+def detours(module_world):
+    s = fixed_stack(module_world, modules=["proxy", "proxy_http", "dir", "headers"], config=DETOURS)
+    (s.httpd.document_root / "d").mkdir()
+    return s
+
+
+@pytest.mark.parametrize("path", ["/d/", "/d/nothing"])
+def test_an_index_and_a_fallback_have_the_identity_of_the_gate(detours, path):
+    with detours.upstream.untouched():
+        assert detours.call(path=path, method="GET").status == 401
+    answer = detours.call(path=path, method="GET", token=detours.token(), headers=[("X-MCP-Subject", "root"), ("X_MCP_Scopes", "mcp:admin")])
+    seen = detours.upstream.last
+    assert answer.status == 200 and seen.all("X-MCP-Subject") == ["alice"] and "mcp:admin" not in str(seen.headers)
+    assert seen.header("Authorization") is None
+
+
+@pytest.mark.parametrize("path", ["/d/", "/d/nothing"])
+@pytest.mark.parametrize("method, status", [("POST", 200), ("DELETE", 200), ("PUT", 405), ("PATCH", 405), ("HEAD", 405), ("FOO", 405)])
+def test_an_index_and_a_fallback_are_judged_by_the_clients_method(detours, path, method, status):
+    detours.upstream.clear()
+    assert detours.call(path=path, method=method, token=detours.token()).status == status
+    assert [r.method for r in detours.upstream.requests] == ([method] if status == 200 else [])
+
+
+def test_the_backends_own_credentials_stay(detours):
+    """What an administrator sets after the gate is not taken out by the gate's last look."""
+    assert detours.call(path="/backend", token=detours.token()).status == 200
+    assert detours.upstream.last.header("Authorization") == "Basic b3VyczpvdXJz" and detours.upstream.last.header("X-MCP-Subject") == "alice"
