@@ -157,7 +157,6 @@ static void on_alertmanager(void *ctx, const admind_fetch_result_t *result)
     }
     count_failures(receiver, 1);
     if (verdict == ADMIND_RETRY) {
-        receiver->dirty = true;
         retry_later(receiver, receiver->failures_in_row, result);
     } else {
         admind_timer_arm(receiver->timer, ADMIND_NOTIFY_REPEAT_US / 1000); /* the next body may please it better */

@@ -3,6 +3,7 @@
  * matters. */
 #include "test_admind_alerts.h"
 
+#include "alerts/alertset.h"
 #include "policy/reason.h"
 
 static void eleven_guesses_in_five_minutes_fire_and_ten_do_not(void **state)
@@ -156,6 +157,90 @@ static void five_hundred_alerts_are_the_most_and_one_tells_of_the_rest(void **st
     assert_int_equal(firing(world, "alert_storm"), 0);
 }
 
+static void thousand_alerts_are_kept_and_the_longest_resolved_makes_room(void **state)
+{
+    admind_alertset_t *set = admind_alertset_new();
+    admind_alert_id_t id = { .name = "auth_failures", .severity = "warning" };
+
+    (void)state;
+    for (int i = 0; i < 1500; i++) {
+        admind_alert_t *alert;
+
+        snprintf(id.address, sizeof(id.address), "10.0.%d.%d", i / 250, i % 250);
+        alert = admind_alertset_raise(set, &id, 60 * MIN, S * (i + 1), S * (i + 1));
+        assert_non_null(alert);
+        admind_alertset_lower(set, alert, S * (i + 1), 0, S * (i + 1));
+        assert_false(alert->firing);
+    }
+    assert_int_equal(admind_alertset_count(set), 1001);
+    assert_non_null(admind_alertset_find(set, &id));
+    snprintf(id.address, sizeof(id.address), "10.0.0.0");
+    assert_null(admind_alertset_find(set, &id));
+    /* Those left are found by their identities, whatever moved. */
+    for (size_t i = 0; i < admind_alertset_count(set); i++) {
+        assert_ptr_equal(admind_alertset_find(set, &admind_alertset_at(set, i)->id), admind_alertset_at(set, i));
+    }
+    assert_null(admind_alertset_at(set, 1001));
+    admind_alertset_free(&set);
+}
+
+static void alert_that_comes_back_after_long_starts_with_a_clean_sheet(void **state)
+{
+    admind_alertset_t *set = admind_alertset_new();
+    admind_alert_id_t id = { .name = "auth_failures", .severity = "warning" },
+                      other = { .name = "keys_stale", .severity = "warning" };
+    admind_alert_t *alert;
+    int64_t now_us = S;
+
+    (void)state;
+    admind_alertset_raise(set, &other, 60 * MIN, now_us, now_us);
+    for (int i = 0; i < 6; i++) { /* each an hour and more after the last: no flapping, though nobody ticked in between */
+        alert = admind_alertset_raise(set, &id, 60 * MIN, now_us, now_us);
+        assert_non_null(alert);
+        assert_false(alert->flapping);
+        admind_alertset_lower(set, alert, now_us, 0, now_us);
+        assert_false(alert->firing);
+        now_us += 61 * MIN;
+    }
+    assert_true(admind_alertset_find(set, &other)->firing);
+    assert_int_equal(admind_alertset_count(set), 2);
+    admind_alertset_free(&set);
+}
+
+static void flood_of_others_does_not_end_an_alert_early(void **state)
+{
+    world_t *world = *state;
+    char ip[24];
+
+    fail_times(world, 11, "192.0.2.1");
+    for (int i = 0; i < 100000; i++) {
+        snprintf(ip, sizeof(ip), "10.%d.%d.%d", i / 30000, i / 3 / 100 % 100, i / 3 % 100);
+        fail_once(world, ip, "/mcp", "signature_bad");
+    }
+    fake_advance(&world->loop, 500 * S);
+    assert_int_equal(firing(world, "auth_failures"), 1);
+    fake_advance(&world->loop, 100 * S);
+    assert_int_equal(firing(world, "auth_failures"), 0);
+}
+
+static void records_of_the_future_or_without_a_time_count_as_of_now(void **state)
+{
+    world_t *world = *state;
+    mcpa_record_t record;
+
+    mcpa_record_init(&record);
+    record.ip = MCPA_STR("10.0.0.1");
+    record.location = MCPA_STR("/mcp");
+    record.reason = MCPA_STR("signature_bad");
+    for (int i = 0; i < 11; i++) {
+        record.ts = i % 2 == 0 ? MCPA_RECORD_ABSENT : admind_loop_wall_us(&world->loop) + 100 * 24 * 60 * MIN;
+        admind_alerts_record(world->alerts, &record);
+    }
+    assert_int_equal(firing(world, "auth_failures"), 1);
+    fake_advance(&world->loop, 11 * MIN);
+    assert_int_equal(firing(world, "auth_failures"), 0);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -170,6 +255,10 @@ int main(void)
         T(alert_that_comes_and_goes_stays_firing_and_says_so),
         T(switched_off_rule_stays_silent),
         T(five_hundred_alerts_are_the_most_and_one_tells_of_the_rest),
+        T(thousand_alerts_are_kept_and_the_longest_resolved_makes_room),
+        T(alert_that_comes_back_after_long_starts_with_a_clean_sheet),
+        T(flood_of_others_does_not_end_an_alert_early),
+        T(records_of_the_future_or_without_a_time_count_as_of_now),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,6 +159,22 @@ static void keys_that_are_not_refreshed_fire_and_near_the_end_become_critical(vo
     mcpa_json_free(&alert);
 }
 
+static void stale_keys_stay_told_over_a_restart_until_there_is_something_to_judge_by(void **state)
+{
+    world_t *world = *state;
+
+    add_issuer(world);
+    fake_advance(&world->loop, 61 * MIN);
+    assert_int_equal(firing(world, "keys_stale"), 1);
+    reload(world, world->alerts);
+    world->keys.views[0].known_since_us = admind_loop_wall_us(&world->loop);
+    fake_advance(&world->loop, 30 * S);
+    assert_int_equal(firing(world, "keys_stale"), 1);
+    world->keys.views[0].fetched_us = admind_loop_wall_us(&world->loop);
+    fake_advance(&world->loop, 40 * S);
+    assert_int_equal(firing(world, "keys_stale"), 0);
+}
+
 static void issuer_without_any_keys_is_critical_after_a_minute(void **state)
 {
     world_t *world = *state;
@@ -243,6 +259,7 @@ int main(void)
         T(records_that_come_late_are_told_for_the_hold),
         T(broken_checkpoint_does_no_harm),
         T(keys_that_are_not_refreshed_fire_and_near_the_end_become_critical),
+        T(stale_keys_stay_told_over_a_restart_until_there_is_something_to_judge_by),
         T(issuer_without_any_keys_is_critical_after_a_minute),
         T(httpds_own_keys_are_not_watched),
         T(lost_records_fire_and_resolve_when_none_were_lost_for_the_window),

@@ -88,6 +88,10 @@ static void unchanged_answer_renews_the_file_and_tells_the_children(void **state
     /* The validator outlives an answer that does not repeat it. */
     fake_advance(&world->loop, 600 * S);
     assert_non_null(strstr(fake_waiting(&world->fetcher, KEYS_URL)->headers, "If-None-Match: \"v1\"\n"));
+    /* But not a new answer that has none. */
+    fake_answer(&world->fetcher, KEYS_URL, 200, SET(KEY("b")));
+    fake_advance(&world->loop, 600 * S);
+    assert_null(strstr(fake_waiting(&world->fetcher, KEYS_URL)->headers, "If-None-Match"));
 }
 
 static void not_modified_that_nobody_asked_for_is_a_failure(void **state)

@@ -40,6 +40,7 @@ static void webhook_gets_a_signed_message_per_change(void **state)
     alert = raise(world, "10.0.0.1");
     assert_int_equal(fake_count_waiting(&world->fetcher), 2);
     fetch = fake_waiting(&world->fetcher, HOOK);
+    assert_true(fetch->trusted);
     header_value(fetch, "webhook-id: ", id);
     header_value(fetch, "webhook-timestamp: ", stamp);
     header_value(fetch, "webhook-signature: ", signature);
@@ -60,7 +61,28 @@ static void webhook_gets_a_signed_message_per_change(void **state)
     assert_int_equal(mcpa_json_size(mcpa_json_member(json, "alerts")), 1);
     mcpa_json_free(&json);
     fake_answer(&world->fetcher, HOOK, 200, "");
+    raise(world, "10.0.0.2"); /* a message tells what changed, not what was told before */
+    json = body_of(fake_waiting(&world->fetcher, HOOK));
+    assert_int_equal(mcpa_json_size(mcpa_json_member(json, "alerts")), 1);
+    assert_true(text_is(json, "/alerts/0/labels/address", "10.0.0.2"));
+    mcpa_json_free(&json);
     assert_int_equal(failures(world, "webhook https://hooks.example"), 0);
+}
+
+static void answers_are_judged_by_their_class(void **state)
+{
+    static const struct {
+        long status;
+        admind_delivery_t verdict;
+    } rows[] = { { 0, ADMIND_RETRY },     { 199, ADMIND_GIVE_UP }, { 200, ADMIND_DELIVERED }, { 299, ADMIND_DELIVERED },
+                 { 300, ADMIND_GIVE_UP }, { 407, ADMIND_GIVE_UP }, { 408, ADMIND_RETRY },     { 409, ADMIND_GIVE_UP },
+                 { 428, ADMIND_GIVE_UP }, { 429, ADMIND_RETRY },   { 499, ADMIND_GIVE_UP },   { 500, ADMIND_RETRY },
+                 { 599, ADMIND_RETRY },   { 600, ADMIND_GIVE_UP } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(admind_notify_judge(rows[i].status), rows[i].verdict);
+    }
 }
 
 static void message_is_tried_again_under_its_id_and_in_order(void **state)
@@ -205,10 +227,15 @@ static void url_that_cannot_be_fetched_gives_up_and_goes_on(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(signature_is_the_one_of_standard_webhooks),        T(webhook_gets_a_signed_message_per_change),
-        T(message_is_tried_again_under_its_id_and_in_order), T(refusal_for_good_gives_the_message_up),
-        T(receiver_that_asks_for_a_pause_gets_it),           T(message_is_given_up_after_a_day),
-        T(queue_is_bounded_and_the_oldest_make_room),        T(queue_is_bounded_in_bytes_too),
+        T(signature_is_the_one_of_standard_webhooks),
+        T(webhook_gets_a_signed_message_per_change),
+        T(answers_are_judged_by_their_class),
+        T(message_is_tried_again_under_its_id_and_in_order),
+        T(refusal_for_good_gives_the_message_up),
+        T(receiver_that_asks_for_a_pause_gets_it),
+        T(message_is_given_up_after_a_day),
+        T(queue_is_bounded_and_the_oldest_make_room),
+        T(queue_is_bounded_in_bytes_too),
         T(url_that_cannot_be_fetched_gives_up_and_goes_on),
     };
 
