@@ -41,7 +41,15 @@ static bool is_managed(const char *name, size_t len)
     return false;
 }
 
-/* A comma list without the managed names; NULL when there are none in it. For mod_proxy, which drops from the request what
+/* What the upstream must get as the gate leaves it: the identity, and under MCPAuthForwardToken the token. */
+static bool must_stay(const char *name, size_t len)
+{
+    static const char token[] = "Authorization";
+
+    return is_managed(name, len) || (len == sizeof(token) - 1 && !ap_cstr_casecmpn(name, token, len));
+}
+
+/* A comma list without these names; NULL when there are none in it. For mod_proxy, which drops from the request what
  * Connection names, a semicolon ends a name, too. */
 static const char *without_managed(apr_pool_t *pool, const char *list)
 {
@@ -53,7 +61,7 @@ static const char *without_managed(apr_pool_t *pool, const char *list)
 
         list += strspn(list, NAME_ENDS);
         len = strcspn(list, NAME_ENDS);
-        if (len && is_managed(list, len)) {
+        if (len && must_stay(list, len)) {
             removed = true;
         } else if (len) {
             if (out != kept) {

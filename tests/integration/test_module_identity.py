@@ -54,6 +54,15 @@ def test_connection_cannot_strip_the_identity(identity, connection):
     assert identity.upstream.last.header("X-MCP-Subject") == "alice" and identity.upstream.last.header("X-MCP-Scopes")
 
 
+def test_connection_cannot_strip_a_forwarded_token(identity):
+    token = identity.token()
+    answer = identity.httpd.raw(
+        f"POST /forward HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close, authorization\r\nContent-Length: 2\r\n\r\n{{}}".encode(),
+        half_close=True)
+    assert answer.startswith(b"HTTP/1.1 200"), answer
+    assert identity.upstream.last.header("Authorization") == f"Bearer {token}"
+
+
 def test_absent_claims_are_absent_headers(identity):
     token = identity.token(jti=None, scope=None, sub=None)
     assert identity.call(token=token, headers=[(n, "mallory") for n in OURS]).status == 200
