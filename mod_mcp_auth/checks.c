@@ -79,6 +79,10 @@ static void check_unguarded(mod_mcp_checks_t *checks, const mod_mcp_section_t *s
     if (!section->where[MOD_MCP_MODE]) {
         mod_mcp_section_problem(checks, "MCPA0103", section, NULL,
                                 "has directives of MCPAuth but is not guarded; write MCPAuth On, Shadow or Off in it");
+    } else if (section->dir->policy.mode != MCPA_MODE_OFF) {
+        mod_mcp_section_problem(checks, "MCPA0126", section, section->where[MOD_MCP_MODE],
+                                "is not guarded, because a section that encloses it says MCPAuth Off and, by httpd's order, the "
+                                "last word; write that section before this one");
     }
 }
 

@@ -109,3 +109,18 @@ def test_the_backends_own_credentials_stay(detours):
     """What an administrator sets after the gate is not taken out by the gate's last look."""
     assert detours.call(path="/backend", token=detours.token()).status == 200
     assert detours.upstream.last.header("Authorization") == "Basic b3VyczpvdXJz" and detours.upstream.last.header("X-MCP-Subject") == "alice"
+
+
+def test_a_guard_that_a_later_section_turns_off_is_refused(world):
+    """httpd takes Locations in the order written: the last word opens /mcp, whatever the narrower section says."""
+    s = fixed_stack(world)
+    for mode, started in (("Off", False), ("On\nMCPAuthResource https://x.example/", True)):
+        s.httpd.locations["/"] = f"MCPAuth {mode}"
+        s.httpd.write_config()
+        status, said = s.httpd.configtest()
+        assert (status == 0) is started and started is not ("<Location /mcp>: is not guarded, because" in said), said
+    s.httpd.locations = {"/": "MCPAuth Off", **{path: lines for path, lines in s.httpd.locations.items() if path != "/"}}
+    s.httpd.write_config()
+    assert s.httpd.configtest()[0] == 0
+    s.httpd.graceful()
+    assert s.call().status == 401
