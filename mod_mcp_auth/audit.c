@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit.h"
 
+#include "policy/credential.h"
 #include "apr_strings.h"
 #include "util_filter.h"
 
@@ -154,25 +155,30 @@ static void count_outcome(const mod_mcp_runtime_t *runtime, const mod_mcp_verdic
     }
 }
 
+static void mask_values(char *query, size_t len)
+{
+    mcpa_str_t rest = { query, len }, value;
+
+    while ((value = mcpa_credential_next_in_query(&rest)).ptr) {
+        memset(query + (value.ptr - query), '*', value.len);
+    }
+}
+
 /* A token in the query is no credential, but it is one somewhere: it must not end up in the access log. */
 static void mask_query(request_rec *r)
 {
-    static const char name[] = "access_token=";
-    char *line, *at;
+    const char *query = r->the_request ? strchr(r->the_request, '?') : NULL;
 
-    if (!r->the_request || !strstr(r->the_request, name)) {
-        return;
+    if (query) {
+        char *line = apr_pstrdup(r->pool, r->the_request);
+        char *at = line + (query - r->the_request) + 1;
+
+        mask_values(at, strcspn(at, " "));
+        r->the_request = line;
     }
-    line = apr_pstrdup(r->pool, r->the_request);
-    for (at = strstr(line, name); at; at = strstr(at, name)) {
-        at += sizeof(name) - 1;
-        while (*at && *at != ' ' && *at != '&') {
-            *at++ = '*';
-        }
-    }
-    r->the_request = line;
-    if (r->args && strstr(r->args, name)) {
-        r->args = apr_pstrdup(r->pool, "access_token=*");
+    if (r->args) {
+        r->args = apr_pstrdup(r->pool, r->args);
+        mask_values(r->args, strlen(r->args));
     }
 }
 

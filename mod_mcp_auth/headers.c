@@ -4,6 +4,9 @@
 #include "apr_lib.h"
 #include "apr_strings.h"
 
+#define CLIENT_PREFIX  "clientid:"
+#define SUBJECT_PREFIX "sub:"
+
 #define NAME_ENDS ",; \t\v\f\r\n" /* in Connection, to mod_proxy */
 
 static const char *const managed[] = {
@@ -208,17 +211,23 @@ static void inject_identity(request_rec *r, const mcpa_principal_t *principal, b
     }
 }
 
+/* A client that acts for itself has a name that no user can have: a subject that looks like one is marked as a subject. */
+static char *user_name(apr_pool_t *pool, const mcpa_principal_t *principal)
+{
+    bool is_subject = principal->subject.ptr != NULL;
+    mcpa_str_t name = is_subject ? principal->subject : principal->client_id;
+    const char *prefix = !is_subject ? CLIENT_PREFIX : mcpa_str_starts(name, MCPA_STR(CLIENT_PREFIX)) ? SUBJECT_PREFIX : "";
+
+    return apr_pstrcat(pool, prefix, apr_pstrmemdup(pool, name.ptr, name.len), NULL);
+}
+
 void mod_mcp_headers_inject(request_rec *r, const mod_mcp_context_t *context, const mod_mcp_verdict_t *verdict,
                             const mcpa_policy_t *dir_policy)
 {
     const mcpa_principal_t *principal = &verdict->decision.principal;
 
     own_headers(r);
-    /* A client that acts for itself has a name that no user can have. */
-    r->user = principal->subject.ptr
-                  ? apr_pstrmemdup(r->pool, principal->subject.ptr, principal->subject.len)
-                  : apr_pstrcat(r->pool, "clientid:", apr_pstrmemdup(r->pool, principal->client_id.ptr, principal->client_id.len),
-                                NULL);
+    r->user = user_name(r->pool, principal);
     r->ap_auth_type = (char *)(uintptr_t) "Bearer";
     inject_identity(r, principal, dir_policy->identity_headers);
     mod_mcp_headers_set_outcome(r, verdict);

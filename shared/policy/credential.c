@@ -91,9 +91,10 @@ static bool is_access_token(mcpa_str_t name)
     return name.len == 0;
 }
 
-static bool query_has_token(mcpa_str_t query)
+mcpa_str_t mcpa_credential_next_in_query(mcpa_str_t *rest)
 {
-    while (query.len) {
+    while (rest->len) {
+        mcpa_str_t query = *rest;
         size_t name_len = 0, len = 0;
 
         while (len < query.len && query.ptr[len] != '&' && query.ptr[len] != ';') {
@@ -102,12 +103,19 @@ static bool query_has_token(mcpa_str_t query)
         while (name_len < len && query.ptr[name_len] != '=') {
             name_len++;
         }
+        *rest = skip(query, len < query.len ? len + 1 : len);
         if (is_access_token((mcpa_str_t){ query.ptr, name_len })) {
-            return true;
+            size_t value = name_len < len ? name_len + 1 : len;
+
+            return (mcpa_str_t){ query.ptr + value, len - value };
         }
-        query = skip(query, len < query.len ? len + 1 : len);
     }
-    return false;
+    return MCPA_STR_NONE;
+}
+
+static bool query_has_token(mcpa_str_t query)
+{
+    return mcpa_credential_next_in_query(&query).ptr != NULL;
 }
 
 mcpa_reason_t mcpa_credential_extract(mcpa_str_t *token, mcpa_str_t authorization, mcpa_str_t query)

@@ -15,5 +15,8 @@
  *   TOKEN_TOO_LONG           over MCPA_TOKEN_MAX_BYTES
  * The scheme is case-insensitive, then one or more SP. */
 mcpa_reason_t mcpa_credential_extract(mcpa_str_t *token, mcpa_str_t authorization, mcpa_str_t query);
+/* The value of the next access_token parameter in a raw query, in whatever spelling the name is read as one above; {NULL,0} when there is none.
+ * *rest: what of the query was not looked at yet. For keeping such values out of logs. */
+mcpa_str_t mcpa_credential_next_in_query(mcpa_str_t *rest);
 
 #endif

@@ -17,6 +17,7 @@ typedef struct stage {
 
 static mcpa_reason_t check_location(mcpa_work_t *w);
 static mcpa_reason_t check_method(mcpa_work_t *w);
+static mcpa_reason_t check_framing(mcpa_work_t *w);
 static mcpa_reason_t check_origin(mcpa_work_t *w);
 static mcpa_reason_t answer_preflight(mcpa_work_t *w);
 static mcpa_reason_t take_credential(mcpa_work_t *w);
@@ -26,6 +27,7 @@ static mcpa_reason_t check_scopes(mcpa_work_t *w);
 static const stage_t stages[] = {
     { "location", ALWAYS, check_location },                    /* a Location without a complete policy lets nobody in */
     { "method", ALWAYS, check_method },                        /* POST, GET, DELETE; OPTIONS of a browser */
+    { "framing", ALWAYS, check_framing },                      /* a body that all on the way read alike */
     { "address limit", ALWAYS, mcpa_stage_charge_address },    /* before anything that costs more */
     { "origin", ALWAYS, check_origin },                        /* browsers: only from where we were told */
     { "preflight", ALWAYS, answer_preflight },                 /* OPTIONS ends here */
@@ -108,6 +110,14 @@ static mcpa_reason_t check_method(mcpa_work_t *w)
     }
     return mcpa_str_eqz(w->request->method, "OPTIONS") && w->request->origin.ptr ? MCPA_REASON_PASS
                                                                                  : MCPA_REASON_METHOD_NOT_ALLOWED;
+}
+
+/* RFC 9112 section 6.1: nothing but a single "chunked" is needed here, and every other list is how bodies are smuggled. */
+static mcpa_reason_t check_framing(mcpa_work_t *w)
+{
+    mcpa_str_t coding = w->request->transfer_encoding;
+
+    return !coding.ptr || mcpa_str_ieq(coding, MCPA_STR("chunked")) ? MCPA_REASON_PASS : MCPA_REASON_REQUEST_MALFORMED;
 }
 
 static mcpa_reason_t check_origin(mcpa_work_t *w)

@@ -21,6 +21,8 @@ static const struct {
 } golden[] = {
     { MCPA_REASON_UNDECIDED, "", BODY("internal_error", "The request could not be decided") },
     { MCPA_REASON_METHOD_NOT_ALLOWED, "", BODY("method_not_allowed", "This HTTP method is not allowed here") },
+    { MCPA_REASON_REQUEST_MALFORMED, "", BODY("invalid_request", "The request is malformed") },
+    { MCPA_REASON_PATH_AMBIGUOUS, "", BODY("not_found", "There is nothing at this path") },
     { MCPA_REASON_ADDRESS_LIMIT, "", BODY("rate_limit_exceeded", "Too many requests") },
     { MCPA_REASON_ORIGIN_DENIED, "", BODY("forbidden", "This origin is not allowed") },
     { MCPA_REASON_NO_TOKEN, "Bearer realm=\"mcpauth\"" SCOPE METADATA, BODY("unauthorized", NO_TOKEN_TEXT) },

@@ -21,7 +21,7 @@ static void a_good_token_passes_and_says_who_it_is(void **state)
     assert_null(d->limit);
     assert_non_null(mcpa_json_member(mcpa_decision_claims(&w->decision), "jti"));
     assert_string_equal(
-        w->stages, "location, method, address limit, origin, preflight, credential, known token, structure, issuer, algorithm, "
+        w->stages, "location, method, framing, address limit, origin, preflight, credential, known token, structure, issuer, algorithm, "
                    "key, signature, type, claims, remember, subject limit, client limit, scopes, ");
     mcpa_decision_clear(&w->decision);
     assert_reason(MCPA_REASON_UNDECIDED, w->decision.reason, "a cleared decision denies");
@@ -88,6 +88,22 @@ static void only_the_transports_methods_go_on(void **state)
     }
     w->request.method = MCPA_STR("POST\0");
     assert_reason(MCPA_REASON_METHOD_NOT_ALLOWED, decide(w), "POST with a NUL");
+}
+
+/* Attack 65. */
+static void a_body_is_framed_by_one_chunked_or_by_nothing(void **state)
+{
+    static const char *const bad[] = { "", "chunked, chunked", "gzip, chunked", "chunked ", "identity", "xchunked", "chunked;q=1" };
+    world_t *w = *state;
+
+    give_claims(w, NULL, 0);
+    w->request.transfer_encoding = MCPA_STR("Chunked");
+    assert_reason(MCPA_REASON_PASS, decide(w), "Chunked");
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        w->request.transfer_encoding = mcpa_str(bad[i]);
+        assert_reason(MCPA_REASON_REQUEST_MALFORMED, decide(w), bad[i]);
+        assert_string_equal(w->stages, "location, method, framing, ");
+    }
 }
 
 /* Attack 70. */
@@ -430,6 +446,7 @@ int main(void)
         T(the_hash_is_sha256_of_the_token_even_when_it_is_refused),
         T(a_location_without_a_complete_policy_lets_nobody_in),
         T(only_the_transports_methods_go_on),
+        T(a_body_is_framed_by_one_chunked_or_by_nothing),
         T(an_origin_that_is_not_listed_is_refused_whatever_the_token),
         T(a_preflight_is_answered_without_a_token),
         T(the_credential_stage_gives_its_reasons),

@@ -60,7 +60,7 @@ static void an_address_is_limited_before_its_credential_is_looked_at(void **stat
     assert_reason(MCPA_REASON_ADDRESS_LIMIT, decide(w), "third");
     assert_int_equal(w->decision.retry_after_s, 6);
     assert_ptr_equal(w->decision.limit, &rules[0]);
-    assert_string_equal(w->stages, "location, method, address limit, ");
+    assert_string_equal(w->stages, "location, method, framing, address limit, ");
     w->request.address[15]++;
     assert_reason(MCPA_REASON_AUTHORIZATION_MALFORMED, decide(w), "another IPv4 address");
     w->request.address[15]--;
@@ -257,7 +257,7 @@ static void a_known_token_is_not_verified_again(void **state)
     assert_int_equal(w->decision.cache_use, MCPA_CACHE_HIT);
     assert_int_equal(w->keys_asked, 0);
     assert_string_equal(
-        w->stages, "location, method, address limit, origin, preflight, credential, known token, subject limit, client limit, "
+        w->stages, "location, method, framing, address limit, origin, preflight, credential, known token, subject limit, client limit, "
                    "scopes, ");
     assert_true(w->decision.authenticated);
     assert_ptr_equal(w->decision.issuer, &w->issuer);
