@@ -36,6 +36,25 @@ static void fetched_keys_are_published_for_children(void **state)
     assert_int_equal(world_metric(world, MCPA_METRIC_JWKS_FAILURES), 0);
 }
 
+static void directory_of_keys_lets_children_in_whatever_the_umask(void **state)
+{
+    world_t *world = *state;
+    mode_t before = umask(0077);
+    char dir[80], path[256];
+    struct stat st;
+
+    snprintf(dir, sizeof(dir), "%s/keys", world->state_dir);
+    world_rm(dir);
+    world_restart(world);
+    world->changed = 0;
+    world_with_a(world);
+    umask(before);
+    assert_int_equal(stat(dir, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0755);
+    assert_int_equal(stat((world_path(world, path, ISSUER), path), &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0644);
+}
+
 static void metrics_of_an_issuer_begin_at_zero(void **state)
 {
     world_t *world = *state;
@@ -272,6 +291,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(fetched_keys_are_published_for_children),
+        T(directory_of_keys_lets_children_in_whatever_the_umask),
         T(metrics_of_an_issuer_begin_at_zero),
         T(refresh_runs_ahead_of_the_lifetime),
         T(unchanged_answer_renews_the_file_and_tells_the_children),

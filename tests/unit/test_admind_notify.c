@@ -2,11 +2,14 @@
 /* Telling Alertmanager. Attack: one that is away, refuses, or is told old news; a secret in a metric. */
 #include "test_admind_notify.h"
 
+#include <unistd.h>
+
 static void alertmanager_is_told_labels_as_identity_and_times(void **state)
 {
     world_t *world = *state;
     admind_fetch_t *fetch;
     mcpa_json_t *json;
+    char host[256];
 
     world_start(world, 2, 0);
     raise(world, "10.0.0.1");
@@ -22,12 +25,27 @@ static void alertmanager_is_told_labels_as_identity_and_times(void **state)
     assert_true(text_is(json, "/0/labels/severity", "warning"));
     assert_true(text_is(json, "/0/labels/address", "10.0.0.1"));
     assert_true(text_is(json, "/0/labels/location", "/mcp"));
+    assert_int_equal(gethostname(host, sizeof(host)), 0);
+    assert_true(text_is(json, "/0/labels/instance", host));
     assert_null(mcpa_json_pointer(json, MCPA_STR("/0/labels/value")));
     assert_true(text_is(json, "/0/annotations/summary", "More than \"10\" from 10.0.0.1"));
     assert_true(text_is(json, "/0/annotations/value", "11"));
     assert_true(text_is(json, "/0/startsAt", "2025-11-21T09:00:00.000Z"));
     assert_true(text_is(json, "/0/endsAt", "2025-11-21T09:04:00.000Z"));
     mcpa_json_free(&json);
+}
+
+static void address_that_names_the_path_already_is_taken_as_it_is(void **state)
+{
+    world_t *world = *state;
+    char url[] = "http://127.0.0.1:9093/api/v2/alerts";
+
+    world->config.n_alertmanagers = 1;
+    world->config.alertmanagers[0].url = url;
+    world->notify = admind_notify_new(&world->loop, &world->config, &world->fetcher, world->metrics, world->alerts);
+    assert_non_null(world->notify);
+    raise(world, "10.0.0.1");
+    assert_string_equal(fake_waiting(&world->fetcher, "9093")->url, url);
 }
 
 static void firing_alerts_are_sent_every_minute_and_resolved_ones_for_five_more(void **state)
@@ -147,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(alertmanager_is_told_labels_as_identity_and_times),
+        T(address_that_names_the_path_already_is_taken_as_it_is),
         T(firing_alerts_are_sent_every_minute_and_resolved_ones_for_five_more),
         T(alertmanager_that_was_away_gets_the_state_of_now),
         T(change_during_a_transfer_is_sent_right_after_it),

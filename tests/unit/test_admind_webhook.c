@@ -24,6 +24,17 @@ static void signature_is_the_one_of_standard_webhooks(void **state)
     assert_string_equal(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     assert_false(admind_notify_sign(signature, 32, MCPA_STR("x"), "id", 1, MCPA_STR("")));
     assert_false(admind_notify_sign(signature, sizeof(signature), MCPA_STR(""), "id", 1, MCPA_STR("")));
+    /* Encoded secrets with one and two bytes of padding stand for exactly the bytes they encode. */
+    for (size_t i = 0; i < 3; i++) {
+        static const char *const encoded[] = { "whsec_MDEyMzQ1Njc4OWFiY2RlZjAx",
+                                               "whsec_MDEyMzQ1Njc4OWFiY2RlZjA=", "whsec_MDEyMzQ1Njc4OWFiY2RlZg==" };
+        char plain[96];
+
+        assert_true(admind_notify_sign(signature, sizeof(signature), mcpa_str(encoded[i]), "id", 1, MCPA_STR("x")));
+        assert_true(
+            admind_notify_sign(plain, sizeof(plain), (mcpa_str_t){ "0123456789abcdef01", 18 - i }, "id", 1, MCPA_STR("x")));
+        assert_string_equal(signature, plain);
+    }
     /* A secret that only looks like the encoded kind is taken as it is. */
     assert_true(admind_notify_sign(signature, sizeof(signature), MCPA_STR("whsec_!!"), "id", 1, MCPA_STR("")));
 }
