@@ -152,7 +152,7 @@ static void on_connect(void *ctx, int listener, uint32_t events)
     for (int i = 0; i < ACCEPTS_A_ROUND; i++) {
         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         uid_t uid;
-        pid_t pid;
+        pid_t pid = 0;
 
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {

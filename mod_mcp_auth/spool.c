@@ -198,7 +198,11 @@ static apr_status_t clean_up(void *data)
     mod_mcp_spool_t *spool = data;
     mod_mcp_segfile_t *file;
 
-    mod_mcp_spool_lock(spool);
+    /* prefork ends a child from a signal handler, perhaps in the middle of a commit: then the lock is this very thread's. The files stay as they
+     * are, and the daemon finds what was committed. */
+    if (pthread_mutex_trylock(&spool->mutex) != 0) {
+        return APR_SUCCESS;
+    }
     if (spool->current != NULL && !spool->current->spoiled) {
         tell_gap(spool);
     }

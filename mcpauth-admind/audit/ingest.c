@@ -56,6 +56,12 @@ static bool is_gap(const mcpa_record_t *record)
     return mcpa_str_eqz(record->event, "gap") && record->lost != MCPA_RECORD_ABSENT && record->lost > 0;
 }
 
+/* Counts are a child's word; the checkpoint that keeps them has signed numbers. */
+static uint64_t sum_of(uint64_t a, uint64_t b)
+{
+    return b > (uint64_t)INT64_MAX - a ? (uint64_t)INT64_MAX : a + b;
+}
+
 /* What a durable record changes. Times are cut to what the journal keeps, so that a replay sees the very same record. */
 static void apply(admind_ingest_t *ingest, admind_mark_t *mark, mcpa_record_t *record)
 {
@@ -63,7 +69,7 @@ static void apply(admind_ingest_t *ingest, admind_mark_t *mark, mcpa_record_t *r
         record->ts -= ((record->ts % 1000) + 1000) % 1000;
     }
     if (is_gap(record)) {
-        mark->lost += (uint64_t)record->lost;
+        mark->lost = sum_of(mark->lost, (uint64_t)record->lost);
     }
     ingest->committed(ingest->ctx, record);
 }
