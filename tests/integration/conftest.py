@@ -32,6 +32,16 @@ def pytest_runtest_makereport(item, call):
         item.parent.failed_once = True
 
 
+# Files whose tests all run against the sanitizer build too; others mark single tests.
+SANITIZED = ("test_attacks_", "test_module_", "test_daemon_link", "test_daemon_journal", "test_property", "test_review", "test_keys_", "test_alerts_")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.name.startswith(SANITIZED) and item.path.name != "test_module_config.py":
+            item.add_marker("sanitize")
+
+
 def _worlds(request, name):
     world = World(name)
     try:
