@@ -343,7 +343,8 @@ bool admind_peers_view(const admind_peers_t *peers, size_t index, admind_peer_vi
 {
     for (const admind_conn_t *conn = peers->conns; conn != NULL; conn = conn->next) {
         if (conn->linked && !conn->doomed && index-- == 0) {
-            *view = (admind_peer_view_t){ conn->instance, conn->pid, conn->acked, conn->policy, conn->since_us };
+            *view = (admind_peer_view_t){ conn->instance, conn->pid, conn->acked, conn->policy, conn->since_us,
+                                            conn->gauges[MCPA_GAUGE_KEYS_LOADED] };
             return true;
         }
     }

@@ -49,6 +49,7 @@ typedef struct admind_peer_view {
     uint64_t acked;
     uint64_t policy;
     int64_t linked_us; /* monotonic */
+    uint64_t issuers_with_keys;
 } admind_peer_view_t;
 
 /* Binds and listens. NULL: error (cap bytes) says why. */

@@ -59,6 +59,7 @@ static int take_keys(mod_mcp_link_t *link, mcpa_str_t issuer)
     memcpy(url, issuer.ptr, issuer.len);
     url[issuer.len] = '\0';
     mod_mcp_keys_reload(link->keys, url);
+    link->next_gauges_us = 0; /* the daemon shows who has keys */
     return 1;
 }
 

@@ -203,6 +203,7 @@ static void write_children(mcpa_jsonw_t *w, const struct admind *admind)
         mcpa_jsonw_z(w, "instance", hex);
         mcpa_jsonw_u64(w, "acked", view.acked);
         put_generation(w, "policy", view.policy);
+        mcpa_jsonw_u64(w, "issuers_with_keys", view.issuers_with_keys);
         mcpa_jsonw_int(w, "linked_s", (now_us - view.linked_us) / 1000000);
         mcpa_jsonw_close_object(w);
     }

@@ -171,8 +171,11 @@ class Stack:
         limits and the journal start empty."""
         wait_until(lambda: self.admind.metric("mcpauth_jwks_keys", issuer=self.issuer.url) > 0, timeout,
                    lambda: f"the daemon has the keys of {self.issuer.url}\n{self.admind.log()}\n{self.httpd.said()}")
-        wait_until(lambda: self.admind.metric("mcpauth_links") >= max(1, len(self.httpd.children())), timeout,
-                   lambda: f"{len(self.httpd.children())} children are linked\n{self.admind.log()}\n{self.httpd.said()}")
+        def every_child_has_keys():
+            linked = self.admind.get("/status").json()["children"]
+            return len(linked) >= max(1, len(self.httpd.children())) and all(child["issuers_with_keys"] for child in linked)
+
+        wait_until(every_child_has_keys, timeout, lambda: f"{len(self.httpd.children())} children have keys\n{self.admind.log()}\n{self.httpd.said()}")
 
     def call(self, token=None, body=None, headers=(), method="POST", path=None, **more):
         return self.httpd.send(method, path or self.path, headers=headers, body=call_tool(message="hello") if body is None and method == "POST" else body, token=token, **more)
