@@ -27,12 +27,12 @@ static bool is_one_of(char c, const char *set)
 bool mcpa_text_next_word(mcpa_str_t *rest, mcpa_str_t *word)
 {
     const char *at = rest->ptr;
-    const char *end = at + rest->len;
-    const char *start;
+    const char *end, *start;
 
     if (rest->len == 0) {
         return false;
     }
+    end = at + rest->len;
     while (at < end && *at == ' ') {
         at++;
     }
