@@ -83,9 +83,9 @@ def test_memory_of_the_daemon_is_flat_under_a_lying_provider(world):
             stack.admind.reload()
             wait_until(lambda: stack.issuer.count("jwks") > before, 90, lambda: f"a fetch\n{stack.admind.log()[-1500:]}")
 
-    rounds(5)
+    rounds(30)  # until the allocator has taken what it keeps
     settled = stack.admind.process.rss_kib()
-    rounds(10)
+    rounds(60)
     grown = stack.admind.process.rss_kib() - settled
-    print(f"\ndaemon RSS after 5 bad answers {settled} KiB, after 15: +{grown} KiB")
-    assert grown < 1024
+    print(f"\ndaemon RSS after 30 bad answers {settled} KiB, after 90: +{grown} KiB")
+    assert grown < 256
