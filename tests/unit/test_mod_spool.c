@@ -561,7 +561,7 @@ static void spool_on_a_real_file_system_without_room_loses_nothing_it_had(void *
         mod_mcp_spool_t *spool;
         unsigned n;
 
-        if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "", MS_REC | MS_PRIVATE, NULL) != 0 ||
             mount("tmpfs", test_dir, "tmpfs", 0, "size=3500k,mode=0700") != 0) {
             _exit(77);
         }
