@@ -261,6 +261,9 @@ ctl_exit_t ctl_audit(const ctl_t *ctl)
     ctl_filter_t filter;
     uint64_t limit = strcmp(ctl->words[0], "search") == 0 ? DEFAULT_LIMIT : 0;
 
+    if (strcmp(ctl->words[0], "verify") == 0) {
+        return ctl_audit_verify(ctl);
+    }
     clock_gettime(CLOCK_REALTIME, &now);
     if (!ctl_filter_init(&filter, ctl, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000)) {
         return CTL_USAGE;
@@ -275,6 +278,6 @@ ctl_exit_t ctl_audit(const ctl_t *ctl)
     if (strcmp(ctl->words[0], "follow") == 0) {
         return follow(ctl, &filter, limit);
     }
-    ctl_complain("audit has search and follow, not '%s'", ctl->words[0]);
+    ctl_complain("audit has search, follow and verify, not '%s'", ctl->words[0]);
     return CTL_USAGE;
 }

@@ -60,6 +60,6 @@ bool ctl_parse_time(const char *text, int64_t now_us, int64_t *unix_us);
 
 /* the commands */
 ctl_exit_t ctl_status(const ctl_t *ctl), ctl_keys(const ctl_t *ctl), ctl_alerts(const ctl_t *ctl), ctl_metrics(const ctl_t *ctl);
-ctl_exit_t ctl_audit(const ctl_t *ctl), ctl_explain(const ctl_t *ctl);
+ctl_exit_t ctl_audit(const ctl_t *ctl), ctl_audit_verify(const ctl_t *ctl), ctl_explain(const ctl_t *ctl);
 
 #endif

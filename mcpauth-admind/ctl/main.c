@@ -38,8 +38,10 @@ static const struct command {
     { "keys", KEYS, ctl_keys, 0, 0, "keys", "issuers and their keys" },
     { "alerts", ALERTS, ctl_alerts, 0, 0, "alerts", "what fires, and what was resolved lately" },
     { "metrics", METRICS, ctl_metrics, 0, 1, "metrics [PREFIX]", "the samples whose names begin so" },
-    { "audit", AUDIT, ctl_audit, 1, 1, "audit search|follow",
-      "records of the journal, oldest first; follow goes on until it is stopped" },
+    { "audit", AUDIT, ctl_audit, 1, 1, "audit search|follow|verify",
+      "records of the journal, oldest first; follow goes on until it is stopped\n"
+      "      verify: whether one is missing between two others, twice, out of order or broken; exit 1 when so. It does not show that a value\n"
+      "      was edited, or that records were cut off where an instance or the journal begins or ends" },
     { "explain", EXPLAIN, ctl_explain, 0, 0, "explain --token-file FILE|- --location /mcp",
       "how a request with that token would be decided, and why; exit 1 when it is refused" },
 };
@@ -108,7 +110,7 @@ static void print_usage(FILE *to)
         snprintf(name, sizeof(name), "--%s %s", options[i].name, options[i].value != NULL ? options[i].value : "");
         fprintf(to, "  %-22s %s\n", name, options[i].help);
     }
-    fprintf(to, "\nexit status: 0 good, 1 a bad answer, 2 usage, 3 the daemon cannot be reached\n");
+    fprintf(to, "\nexit status: 0 good, 1 a bad answer, 2 usage, 3 the daemon cannot be reached, or verify not read the journal\n");
 }
 
 static const struct option *find_option(mcpa_str_t name)

@@ -77,7 +77,7 @@ def test_what_is_not_the_daemon_is_a_bad_answer(guarded):
     assert ctl(guarded, "status", "--url", guarded.upstream.url).returncode == BAD
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["status", "extra"], ["status", "--subject", "x"], ["status", "--nonsense"], ["audit"], ["audit", "verify"],
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["status", "extra"], ["status", "--subject", "x"], ["status", "--nonsense"], ["audit"], ["audit", "nonsense"],
                                        ["keys", "--url"], ["explain"], ["audit", "search", "--limit", "many"], ["audit", "search", "--since", "yesterday"],
                                        ["status", "-x"], ["probe"], ["token"], ["status", "--json=yes"]])
 def test_wrong_usage_is_status_2_and_told(guarded, arguments):
@@ -88,7 +88,7 @@ def test_wrong_usage_is_status_2_and_told(guarded, arguments):
 def test_help_lists_every_command_and_version_is_one_line(guarded):
     done = ctl(guarded, "--help")
     assert done.returncode == GOOD
-    for command in ("status", "keys", "alerts", "metrics", "audit search|follow", "explain"):
+    for command in ("status", "keys", "alerts", "metrics", "audit search|follow|verify", "explain"):
         assert f"mcpauthctl {command}" in done.stdout
     assert ctl(guarded, "--version").stdout.startswith("mcpauthctl ")
 
