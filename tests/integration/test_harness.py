@@ -2,6 +2,7 @@
 """The harness itself, without the module and the daemon: a test of mcpauth is worth what its parts are."""
 import json
 import os
+import signal
 import socket
 import struct
 import time
@@ -14,6 +15,7 @@ import requests
 from harness import HmacKey, Httpd, HttpdFailed, Issuer, Key, Load, Upstream, call_tool, h2_request, promtool_check, wait_until
 from harness.admind import parse_metrics
 from harness.canary import Canaries
+from harness.httpd import foreign_crash
 from harness.issuer import b64url_decode
 from harness.process import thread_as
 
@@ -259,3 +261,23 @@ def test_one_thread_alone_is_somebody_else(world):
         assert os.geteuid() == 0
         _, uid, gid = struct.unpack("3i", server.accept()[0].getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         assert (uid, gid) == (33, 33)
+
+
+def test_a_crash_is_told_with_its_stack(world):
+    world.allow_crashes = True
+    h = world.httpd()
+    for signal_number in (signal.SIGSEGV, signal.SIGABRT):
+        child = h.children()[0]
+        os.kill(child, signal_number)
+        wait_until(lambda: f"child pid {child} exit signal" in h.error_log(), what="httpd tells of the dead child")
+        crash = next(c for c in h.crashes() if f"child pid {child} " in c)
+        assert "ap_run_mpm" in crash and "mod_mpm_event.so" in crash
+
+
+def test_only_the_known_crash_of_the_event_mpm_is_excused():
+    known = "x.so(+0x1)[0x1]\nlibapr-1.so.0(apr_os_sock_get+0x0)[0x2]\n[2026-11-21] [info] between\n/m/mod_mpm_event.so(+0x606c)[0x3]\n"
+    assert foreign_crash(known)
+    assert not foreign_crash("")
+    assert not foreign_crash(known + "/b/mod_mcp_auth.so(+0x12)[0x4]\n")
+    assert not foreign_crash(known.replace("mod_mpm_event", "mod_mpm_worker"))
+    assert not foreign_crash(known.replace("apr_os_sock_get", "apr_palloc"))

@@ -10,6 +10,7 @@ BUILD = Path(os.environ.get("MCPAUTH_BUILD") or SOURCE / "build").resolve()
 VECTORS = Path(os.environ.get("MCPAUTH_VECTORS") or SOURCE.parent / "shared" / "vectors").resolve()
 
 MODULE = BUILD / "mod_mcp_auth" / ".libs" / "mod_mcp_auth.so"
+CRASH_TRACE = BUILD / "tests" / ".libs" / "mod_crash_trace.so"
 APACHE_MODULES = Path(os.environ.get("MCPAUTH_APACHE_MODULES") or "/usr/lib/apache2/modules")
 
 SANITIZE = os.environ.get("MCPAUTH_SANITIZE") == "1"
