@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crash.h"
 /* Reads to the end; a file that grows while we read is cut off at the ceiling like any other. */
 static mcpa_status_t read_all(int fd, size_t max_bytes, char **memory, size_t *len)
 {
@@ -147,6 +148,7 @@ mcpa_status_t admind_file_replace(const char *path, mcpa_str_t text, mode_t mode
         return MCPA_EIO;
     }
     close(fd);
+    MCPA_CRASH("file.written");
     if (rename(temporary, path) != 0) {
         saved = errno;
         unlink(temporary);

@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 
 #include "audit/checkpoint.h"
+#include "base/crash.h"
 #include "log.h"
 #include "service.h"
 
@@ -78,12 +79,18 @@ static void after_round(void *ctx)
     admind_t *admind = ctx;
     bool any;
 
+    if (MCPA_MUTANT("ack_before_sync")) {
+        admind_peers_ack(admind->peers);
+        MCPA_CRASH("daemon.acked_early");
+    }
     if (!admind_ingest_commit(admind->ingest, &any)) {
         disk_failed(admind);
         return;
     }
     if (any) {
+        MCPA_CRASH("daemon.committed");
         admind_peers_ack(admind->peers);
+        MCPA_CRASH("daemon.acked");
         admind->dirty = true;
     }
     admind_adopt_committed(admind->adopt, admind_loop_wall_us(admind->loop));

@@ -11,6 +11,7 @@
 #include "http_log.h"
 
 #include "clock.h"
+#include "base/crash.h"
 #include "link_impl.h"
 
 APLOG_USE_MODULE(mcp_auth);
@@ -144,8 +145,11 @@ static void receive(mod_mcp_link_t *link)
 
 static void flush(mod_mcp_link_t *link)
 {
-    int error = mod_mcp_stream_flush(&link->stream);
+    int error;
 
+    MCPA_CRASH("link.sending");
+    error = mod_mcp_stream_flush(&link->stream);
+    MCPA_CRASH("link.sent");
     if (error != 0) {
         give_up(link, "cannot write", error);
     }

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/crash.h"
 #define TEMPORARY  ".tmp-"
 #define NAME_CHARS (2 * MCPA_INSTANCE_BYTES + 1 + 8)
 #define NAME_BYTES (sizeof(TEMPORARY) + NAME_CHARS)
@@ -146,7 +147,9 @@ static int make_file(int at, const unsigned char *instance, apr_uint32_t number,
         return -1;
     }
     errno = 0;
+    MCPA_CRASH("segment.created");
     error = fill_file(fd, header);
+    MCPA_CRASH("segment.filled");
     if (error == 0 && renameat(at, name, at, name + strlen(TEMPORARY)) != 0) {
         error = errno;
     }
@@ -156,6 +159,7 @@ static int make_file(int at, const unsigned char *instance, apr_uint32_t number,
         errno = error;
         return -1;
     }
+    MCPA_CRASH("segment.renamed");
     return fd;
 }
 
@@ -203,6 +207,7 @@ mcpa_status_t mod_mcp_segfile_begin(mod_mcp_segfile_t *file, const unsigned char
         return MCPA_OK;
     }
     write_header(header, instance, first_seq);
+    MCPA_CRASH("segment.begin");
     if (pwrite(file->fd, header, sizeof(header), 0) != (ssize_t)sizeof(header)) {
         file->spoiled = 1;
         return MCPA_EIO;
@@ -212,10 +217,40 @@ mcpa_status_t mod_mcp_segfile_begin(mod_mcp_segfile_t *file, const unsigned char
     return MCPA_OK;
 }
 
+#ifdef MCPA_CRASH_POINTS
+/* A planted fault: the record counts as committed, its bytes follow with the next one. */
+static mcpa_status_t copy_later(mod_mcp_segfile_t *file, const void *bytes, apr_size_t len)
+{
+    static unsigned char kept[MCPA_SEGMENT_BYTES];
+    static apr_size_t kept_len;
+    static off_t kept_at;
+    static int kept_fd = -1;
+
+    if (kept_len > 0) {
+        (void)!pwrite(kept_fd, kept, kept_len, kept_at);
+    }
+    memcpy(kept, bytes, len);
+    kept_len = len;
+    kept_at = (off_t)file->end;
+    kept_fd = file->fd;
+    file->end += len;
+    return MCPA_OK;
+}
+#else
+#define copy_later(file, bytes, len) MCPA_EIO
+#endif
+
 mcpa_status_t mod_mcp_segfile_append(mod_mcp_segfile_t *file, const void *bytes, apr_size_t len)
 {
     ssize_t written;
 
+    if (MCPA_CRASH_DUE("segment.torn")) {
+        (void)!pwrite(file->fd, bytes, len / 2, (off_t)file->end);
+        MCPA_CRASH_NOW("segment.torn");
+    }
+    if (MCPA_MUTANT("publish_before_copy")) {
+        return copy_later(file, bytes, len);
+    }
     do {
         written = pwrite(file->fd, bytes, len, (off_t)file->end);
     } while (written < 0 && errno == EINTR);
@@ -239,7 +274,9 @@ void mod_mcp_segfile_drop(mod_mcp_segfile_t **file, const mod_mcp_segdir_t *dir)
     if (at >= 0) {
         write_name(name, dir->instance, (*file)->number);
         /* Still locked here: nobody adopts between these two steps. */
+        MCPA_CRASH("segment.unlinking");
         (void)unlinkat(at, name + strlen(TEMPORARY), 0);
+        MCPA_CRASH("segment.unlinked");
         close(at);
     }
     mod_mcp_segfile_leave(file);

@@ -7,6 +7,7 @@
 #include "apr_strings.h"
 #include "apr_time.h"
 #include "clock.h"
+#include "base/crash.h"
 #include "spool_impl.h"
 
 #define HALF_SEGMENT (MCPA_SEGMENT_BYTES / 2)
@@ -84,6 +85,7 @@ static mcpa_status_t append(mod_mcp_spool_t *spool, unsigned char *memory, apr_s
         spool->error = errno;
         return status;
     }
+    MCPA_CRASH("spool.written");
     spool->current->last_seq = spool->next_seq++;
     return MCPA_OK;
 }
@@ -140,9 +142,11 @@ mcpa_status_t mod_mcp_spool_commit(mod_mcp_spool_t *spool, const mcpa_record_t *
 
     status = mcpa_record_encode(memory + MCPA_ENVELOPE_BYTES, MCPA_RECORD_MAX_BYTES, &len, record);
     mod_mcp_spool_lock(spool);
+    MCPA_CRASH("spool.committing");
     if (status == MCPA_OK) {
         status = commit(spool, memory, len);
     }
+    MCPA_CRASH("spool.committed");
     if (status != MCPA_OK) {
         spool->lost++;
         spool->untold++;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/crash.h"
 #include "spool_impl.h"
 
 /* The segment that holds the first record after 'sent', its committed end and that record's seq. */
@@ -123,6 +124,7 @@ void mod_mcp_spool_acked(mod_mcp_spool_t *spool, apr_uint64_t seq)
     if (seq >= spool->next_seq) {
         seq = spool->next_seq - 1;
     }
+    MCPA_CRASH("spool.acked");
     if (seq > spool->acked) {
         spool->acked = seq;
     }

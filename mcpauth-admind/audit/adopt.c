@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crash.h"
 #include "log.h"
 
 #define NAME_CHARS          (2 * MCPA_INSTANCE_BYTES + 1 + 8) /* "<instance in hex>.<number>" */
@@ -237,6 +238,19 @@ static bool take(admind_adopt_t *adopt, const mcpa_envelope_t *envelope, int64_t
     return true; /* an impossible number is passed over */
 }
 
+static void unlink_segment(admind_adopt_t *adopt, int64_t now_us)
+{
+    char path[4096];
+    int n = snprintf(path, sizeof(path), "%s/%s", adopt->dir, adopt->name.text);
+
+    if (n < 0 || (size_t)n >= sizeof(path) || (unlink(path) != 0 && errno != ENOENT)) {
+        complain(adopt, now_us, adopt->name.text, "is in the journal but cannot be removed");
+    } else {
+        admind_log(ADMIND_INFO, "MCPA2303", "spool: adopted %s up to record %llu", adopt->name.text,
+                   (unsigned long long)adopt->last_seq);
+    }
+}
+
 static void read_slice(admind_adopt_t *adopt, int64_t now_us)
 {
     ssize_t n = pread(adopt->fd, adopt->bytes, sizeof(adopt->bytes), (off_t)adopt->at);
@@ -256,6 +270,11 @@ static void read_slice(admind_adopt_t *adopt, int64_t now_us)
             break;
         }
         if (mcpa_envelope_open(&envelope, adopt->bytes + used, left, adopt->instance) != MCPA_OK) {
+            MCPA_CRASH("adopt.read");
+            if (MCPA_MUTANT("unlink_before_sync")) {
+                unlink_segment(adopt, now_us);
+                MCPA_CRASH("adopt.unlinked_early");
+            }
             adopt->done = true; /* zeroes, the end, or the tail that the child died in: never committed */
         } else if (!take(adopt, &envelope, now_us)) {
             close_segment(adopt);
@@ -285,20 +304,13 @@ bool admind_adopt_run(admind_adopt_t *adopt, int64_t now_us)
 
 void admind_adopt_committed(admind_adopt_t *adopt, int64_t now_us)
 {
-    char path[4096];
-    int n;
-
     if (adopt->fd < 0 || !adopt->done) {
         return;
     }
     if (admind_ingest_durable(adopt->ingest, adopt->instance) >= adopt->last_seq) {
-        n = snprintf(path, sizeof(path), "%s/%s", adopt->dir, adopt->name.text);
-        if (n < 0 || (size_t)n >= sizeof(path) || (unlink(path) != 0 && errno != ENOENT)) {
-            complain(adopt, now_us, adopt->name.text, "is in the journal but cannot be removed");
-        } else {
-            admind_log(ADMIND_INFO, "MCPA2303", "spool: adopted %s up to record %llu", adopt->name.text,
-                       (unsigned long long)adopt->last_seq);
-        }
+        MCPA_CRASH("adopt.unlinking");
+        unlink_segment(adopt, now_us);
+        MCPA_CRASH("adopt.unlinked");
     }
     close_segment(adopt);
 }

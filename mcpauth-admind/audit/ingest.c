@@ -5,6 +5,7 @@
 
 #include "audit/line.h"
 #include "audit/tail.h"
+#include "base/crash.h"
 #include "log.h"
 
 /* A full batch is committed at once, so a flood costs this much memory and a few more syncs. */
@@ -150,6 +151,7 @@ static admind_take_t append(admind_ingest_t *ingest, admind_mark_t *mark, uint64
     ingest->entries[ingest->n_entries++] = (entry_t){ .mark = mark, .seq = seq, .at = ingest->used, .len = len };
     ingest->used += len;
     mark->accepted = seq;
+    MCPA_CRASH("ingest.taken");
     return ADMIND_TAKEN;
 }
 
@@ -205,10 +207,10 @@ admind_take_t admind_ingest_take(admind_ingest_t *ingest, const unsigned char *i
     admind_mark_t *mark = admind_marks_find(ingest->marks, instance);
     mcpa_record_t record;
 
-    if (mark != NULL ? seq <= mark->accepted : seq == 0) {
+    if (mark != NULL ? seq <= mark->accepted && !MCPA_MUTANT("broken_dedup") : seq == 0) {
         return mark != NULL ? ADMIND_TAKEN : ADMIND_TAKE_HOLE;
     }
-    if (seq != (mark == NULL ? 1 : mark->accepted + 1)) {
+    if (seq != (mark == NULL ? 1 : mark->accepted + 1) && !(mark != NULL && seq <= mark->accepted)) {
         return ADMIND_TAKE_HOLE;
     }
     if (admind_journal_is_failing(ingest->journal)) {
@@ -239,6 +241,9 @@ uint64_t admind_ingest_durable(const admind_ingest_t *ingest, const unsigned cha
 {
     const admind_mark_t *mark = admind_marks_find(ingest->marks, instance);
 
+    if (mark != NULL && MCPA_MUTANT("ack_before_sync")) {
+        return mark->accepted;
+    }
     return mark == NULL ? 0 : mark->durable;
 }
 

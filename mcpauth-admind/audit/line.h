@@ -12,6 +12,7 @@ typedef struct admind_line {
     mcpa_record_t record;
     unsigned char instance[MCPA_INSTANCE_BYTES];
     uint64_t seq;
+    bool seal; /* a seal (audit/seal.h), written by the daemon itself: no request, no instance (zeroes), seq 0 */
 } admind_line_t;
 
 /* MCPA_EMALFORMED: not one of our lines: no JSON object with instance and seq. Unknown members are ignored, those of an
