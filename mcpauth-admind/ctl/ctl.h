@@ -29,9 +29,6 @@ typedef struct ctl {
     bool colour;             /* stdout is a terminal and NO_COLOR is not set */
 } ctl_t;
 
-/* main.c */
-void ctl_complain(const char *format, ...) MCPA_PRINTF(1, 2); /* one line to stderr */
-
 /* client.c: GET path. CTL_GOOD: *body (malloc'd, NUL-terminated) and *status. Else it has complained. */
 ctl_exit_t ctl_get(const ctl_t *ctl, const char *path, char **body, long *status);
 /* The same, parsed; complains and says CTL_BAD on other statuses than 200 and on what is not a JSON object with this member: something else listens
@@ -48,6 +45,8 @@ void ctl_table_cell(ctl_table_t *table, mcpa_str_t text, ctl_colour_t colour); /
 void ctl_table_print(const ctl_table_t *table, bool colour); /* to stdout */
 void ctl_table_print_rows(const ctl_table_t *table, bool colour); /* without the titles */
 void ctl_table_free(ctl_table_t **table);
+/* One line to stderr. */
+void ctl_complain(const char *format, ...) MCPA_PRINTF(1, 2);
 /* One text with its control characters escaped, coloured if wanted. */
 void ctl_print_text(FILE *to, mcpa_str_t text);
 const char *ctl_colour_on(bool colour, ctl_colour_t which);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mcpauthctl: looks at the daemon, its journal and its policy. Everything it can do is a row of the two tables below. */
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -81,21 +80,6 @@ static const struct option {
     { "at", EXPLAIN, AT(at), "TIME", "as if it were then" },
 };
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
-
-void ctl_complain(const char *format, ...)
-{
-    char text[1024];
-    va_list args;
-
-    va_start(args, format);
-    if (vsnprintf(text, sizeof(text), format, args) < 0) {
-        text[0] = '\0';
-    }
-    va_end(args);
-    fputs("mcpauthctl: ", stderr);
-    ctl_print_text(stderr, mcpa_str(text));
-    fputc('\n', stderr);
-}
 
 static void print_usage(FILE *to)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
 #include <stdlib.h>
 
 #include "base/text.h"
@@ -75,6 +76,21 @@ void ctl_print_text(FILE *to, mcpa_str_t text)
         text.ptr += n;
         text.len -= n;
     }
+}
+
+void ctl_complain(const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    if (vsnprintf(text, sizeof(text), format, args) < 0) {
+        text[0] = '\0';
+    }
+    va_end(args);
+    fputs("mcpauthctl: ", stderr);
+    ctl_print_text(stderr, mcpa_str(text));
+    fputc('\n', stderr);
 }
 
 ctl_table_t *ctl_table_new(const char *const *titles)
