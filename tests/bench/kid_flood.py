@@ -26,8 +26,9 @@ PATH = "/1k.txt"  # served by httpd itself: nothing behind the gate adds to what
 KINDS = QUIET, FLOOD, PLAIN = "quiet", "random kids", "no token"
 
 GOOD_LUA = """
+%(delay)s
 done = function(summary, latency, requests)
-  io.write(string.format("p50=%d p99=%d n=%d bad=%d\\n", latency:percentile(50), latency:percentile(99), summary.requests,
+  io.write(string.format("p50=%%d p99=%%d n=%%d bad=%%d\\n", latency:percentile(50), latency:percentile(99), summary.requests,
     summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout))
 end
 """
@@ -65,8 +66,11 @@ def random_kid(claims):
 
 
 class Bench:
-    def __init__(self, world, rate, seconds):
+    def __init__(self, world, rate, seconds, good_rate):
         self.seconds, self.rate = seconds, rate
+        # 0: one connection that asks again at once, which keeps a core busy and so measures the fight for cores as well.
+        self.good_connections = CONNECTIONS if good_rate else 1
+        delay = f"delay = function() return {1000 * CONNECTIONS // good_rate} end" if good_rate else ""
         self.issuer = world.issuer(max_age=3600)
         self.admind = world.admind()
         self.httpd = world.httpd(start=False, modules=[], workers=64, log_level="notice")
@@ -77,7 +81,7 @@ class Bench:
         self.httpd.write_config()
         self.httpd.start()
         self.scratch = world.scratch
-        self.good_lua = self.write("good.lua", GOOD_LUA)
+        self.good_lua = self.write("good.lua", GOOD_LUA % {"delay": delay})
         self.token = self.issuer.mint(exp=int(time.time()) + 86400)
         deadline = time.monotonic() + 15
         while self.httpd.get(PATH, token=self.token).status != 200:
@@ -113,7 +117,7 @@ class Bench:
     def round(self, kind):
         fetches = self.issuer.count("jwks")
         with self.flooding(kind) as flood:
-            good = self.wrk(self.good_lua, 1, "--latency", "-H", f"Authorization: Bearer {self.token}")
+            good = self.wrk(self.good_lua, self.good_connections, "--latency", "-H", f"Authorization: Bearer {self.token}")
             found = numbers(subprocess.run(good, stdout=subprocess.PIPE, text=True, check=True).stdout)
         return {"kind": kind, **found, "flood": flood["n"], "others": flood["others"], "fetches": self.issuer.count("jwks") - fetches}
 
@@ -147,13 +151,14 @@ def main():
     arguments.add_argument("--rounds", type=int, default=18)
     arguments.add_argument("--seconds", type=int, default=3, help="of each round")
     arguments.add_argument("--rate", type=int, default=250, help="of the flood, requests a second")
+    arguments.add_argument("--good-rate", type=int, default=500, help="of the good traffic, requests a second; 0: as fast as one connection can")
     options = arguments.parse_args()
     if os.geteuid() != 0 or not shutil.which("wrk"):
         raise SystemExit("kid_flood.py: run this as root, with wrk installed (Debian: wrk)")
     world = World("kid-flood")
     rows = []
     try:
-        bench = Bench(world, options.rate, options.seconds)
+        bench = Bench(world, options.rate, options.seconds, options.good_rate)
         bench.round(QUIET)  # warms up
         started = time.monotonic()
         for number in range(options.rounds):
