@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 
 #include "audit/checkpoint.h"
+#include "audit/shelf.h"
 #include "base/crash.h"
 #include "log.h"
 #include "service.h"
@@ -122,8 +123,10 @@ static void on_house(void *ctx)
 {
     admind_t *admind = ctx;
     int64_t now_us = admind_loop_wall_us(admind->loop);
+    admind_position_t end;
 
-    admind_journal_retain(admind->journal, admind->config->journal_retention_days, now_us);
+    admind_journal_position(admind->journal, &end);
+    admind_shelf_retain(admind->config->journal_dir, &end, admind->config->journal_retention_days, now_us);
     admind_marks_forget(admind->marks, now_us - admind->config->journal_retention_days * DAY_US);
     admind_timer_arm(admind->house_timer, HOUSE_MS);
 }

@@ -97,7 +97,7 @@ static bool open_next(admind_journal_t *journal, int64_t now_us)
     int fd;
 
     if (today > name.day) {
-        name = (admind_journal_name_t){ today, 0 };
+        name = (admind_journal_name_t){ .day = today };
     } else {
         name.number++;
     }
@@ -126,7 +126,7 @@ static bool open_next(admind_journal_t *journal, int64_t now_us)
 mcpa_status_t admind_journal_replay(admind_journal_t *journal, const admind_position_t *from,
                                     bool (*fn)(void *ctx, mcpa_str_t line), void *ctx)
 {
-    admind_journal_name_t start = { 0, 0 };
+    admind_journal_name_t start = { .day = 0 };
     admind_journal_name_t *names = NULL;
     char text[ADMIND_JOURNAL_NAME_BYTES];
     size_t count = 0;
@@ -162,30 +162,6 @@ mcpa_status_t admind_journal_replay(admind_journal_t *journal, const admind_posi
     }
     free(names);
     return status;
-}
-
-size_t admind_journal_retain(admind_journal_t *journal, int64_t days, int64_t now_us)
-{
-    int32_t first_kept = admind_journal_day(now_us - days * INT64_C(86400000000));
-    admind_journal_name_t *names = NULL;
-    char text[ADMIND_JOURNAL_NAME_BYTES];
-    size_t count = 0, gone = 0;
-
-    if (admind_journal_names(&names, &count, journal->dir) != MCPA_OK) {
-        return 0;
-    }
-    for (size_t i = 0; i < count && names[i].day < first_kept; i++) {
-        if (admind_journal_name_compare(&names[i], &journal->name) >= 0) {
-            break; /* a clock far ahead must not take the file from under us */
-        }
-        admind_journal_name_format(text, &names[i]);
-        if (unlinkat(journal->dir_fd, text, 0) == 0) {
-            admind_log(ADMIND_NOTICE, "MCPA2105", "journal: %s removed after %lld days", text, (long long)days);
-            gone++;
-        }
-    }
-    free(names);
-    return gone;
 }
 
 /* ---- lines */

@@ -42,7 +42,5 @@ bool admind_journal_probe(admind_journal_t *journal, int64_t now_us);
 /* End of the last committed batch. */
 void admind_journal_position(const admind_journal_t *journal, admind_position_t *position);
 uint64_t admind_journal_written_bytes(const admind_journal_t *journal); /* committed since the journal was opened */
-/* Unlinks files of days before (today - days); never the current one. Returns how many. */
-size_t admind_journal_retain(admind_journal_t *journal, int64_t days, int64_t now_us);
 
 #endif

@@ -216,22 +216,6 @@ static void a_full_disk_takes_the_whole_batch_back_until_a_probe_works(void **st
     assert_string_equal(get_file("audit-2026-11-21.jsonl"), "one\nthree\n");
 }
 
-static void old_files_go_and_the_current_stays(void **state)
-{
-    (void)state;
-    put_file("audit-2026-08-01.jsonl", "a\n", 2);
-    put_file("audit-2026-08-01.1.jsonl", "a\n", 2);
-    put_file("audit-2026-10-22.jsonl", "a\n", 2);
-    put_file("audit-2026-10-21.jsonl", "a\n", 2);
-    open_journal(100, &start);
-    append("x", NOON_US);
-    assert_int_equal(admind_journal_retain(journal, 30, NOON_US), 3);
-    assert_true(is_there("audit-2026-10-22.jsonl"));
-    assert_int_equal(admind_journal_commit(journal), MCPA_OK);
-    assert_int_equal(admind_journal_retain(journal, 30, NOON_US + 4000 * DAY_US), 1);
-    assert_true(is_there("audit-2026-11-21.jsonl"));
-}
-
 static void a_directory_has_one_writer(void **state)
 {
     (void)state;
@@ -279,7 +263,6 @@ int main(void)
         TEST(a_torn_tail_is_cut_and_damage_is_kept_beside),
         TEST(lines_across_reading_blocks_are_whole),
         TEST(a_full_disk_takes_the_whole_batch_back_until_a_probe_works),
-        TEST(old_files_go_and_the_current_stays),
         TEST(a_directory_has_one_writer),
         TEST(names_have_one_spelling),
     };
