@@ -84,6 +84,10 @@ static bool replay_line(void *ctx, mcpa_str_t text)
     if (admind_line_parse(&line, text) != MCPA_OK) {
         return false;
     }
+    if (line.seal) {
+        admind_line_clear(&line);
+        return true;
+    }
     mark = admind_marks_get(ingest->marks, line.instance, line.record.ts == MCPA_RECORD_ABSENT ? 0 : line.record.ts);
     if (mark != NULL && line.seq > mark->durable) { /* lines twice in the journal: see roll_back in journal.c */
         mark->accepted = mark->durable = line.seq;

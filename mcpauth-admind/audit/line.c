@@ -106,21 +106,32 @@ static bool read_instance(unsigned char *instance, mcpa_str_t hex)
     return true;
 }
 
+/* A child may name its event as it likes, but never writes a line without instance and seq: both are the daemon's. */
+static bool is_seal(const mcpa_json_t *tree)
+{
+    return mcpa_str_eqz(mcpa_json_string(mcpa_json_member(tree, "event")), "seal") &&
+           mcpa_json_member(tree, "instance") == NULL && mcpa_json_member(tree, "seq") == NULL;
+}
+
 mcpa_status_t admind_line_parse(admind_line_t *line, mcpa_str_t text)
 {
     mcpa_json_t *tree = NULL;
     mcpa_status_t status = mcpa_json_parse(&tree, text, 4, LINE_VALUES_MAX);
-    int64_t seq;
+    int64_t seq = 0;
+    bool seal;
 
     if (status != MCPA_OK) {
         return status == MCPA_ENOMEM ? status : MCPA_EMALFORMED;
     }
-    if (!read_instance(line->instance, mcpa_json_string(mcpa_json_member(tree, "instance"))) ||
-        !mcpa_json_integer(mcpa_json_member(tree, "seq"), &seq) || seq < 1) {
+    seal = is_seal(tree);
+    memset(line->instance, 0, sizeof(line->instance));
+    if (!seal && (!read_instance(line->instance, mcpa_json_string(mcpa_json_member(tree, "instance"))) ||
+                  !mcpa_json_integer(mcpa_json_member(tree, "seq"), &seq) || seq < 1)) {
         mcpa_json_free(&tree);
         return MCPA_EMALFORMED;
     }
     read_fields(&line->record, tree);
+    line->seal = seal;
     line->seq = (uint64_t)seq;
     line->tree = tree;
     return MCPA_OK;

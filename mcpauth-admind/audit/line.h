@@ -15,7 +15,7 @@ typedef struct admind_line {
     bool seal; /* a seal (audit/seal.h), written by the daemon itself: no request, no instance (zeroes), seq 0 */
 } admind_line_t;
 
-/* MCPA_EMALFORMED: not one of our lines: no JSON object with instance and seq. Unknown members are ignored, those of an
+/* MCPA_EMALFORMED: not one of our lines: no JSON object with instance and seq, and no seal. Unknown members are ignored, those of an
  * unexpected type absent. To be cleared when MCPA_OK. */
 mcpa_status_t admind_line_parse(admind_line_t *line, mcpa_str_t text) MCPA_MUST_CHECK;
 void admind_line_clear(admind_line_t *line);

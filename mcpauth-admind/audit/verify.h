@@ -35,7 +35,7 @@ typedef struct admind_fault {
 } admind_fault_t;
 
 typedef struct admind_verified {
-    uint64_t files, records, faults;
+    uint64_t files, records, seals, faults;
     uint64_t broken;           /* lines that hold no record */
     uint64_t instances;        /* counted twice when forgotten in between */
     uint64_t begun_earlier;    /* of these, begin with another seq than 1: what was before is in no file (any more) */

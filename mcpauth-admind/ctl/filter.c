@@ -80,7 +80,8 @@ bool ctl_filter_matches(const ctl_filter_t *filter, mcpa_str_t line)
     if (mcpa_json_parse(&json, line, LINE_MAX_DEPTH, LINE_MAX_VALUES) != MCPA_OK) {
         return false; /* damage is the daemon's to report */
     }
-    matches = in_time(filter, json);
+    /* A seal is no record. */
+    matches = mcpa_json_member(json, "instance") != NULL && in_time(filter, json);
     for (size_t i = 0; matches && i < filter->n_fields; i++) {
         matches = mcpa_str_eq(mcpa_json_string(mcpa_json_member(json, filter->fields[i].member)), filter->fields[i].value);
     }

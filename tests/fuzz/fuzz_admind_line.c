@@ -57,7 +57,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)admind_routes_wants_openmetrics(accept);
     free(accept);
     if (admind_line_parse(&line, text) == MCPA_OK) {
-        check_again(&line);
+        if (!line.seal) { /* a seal is no record: audit/seal.h prints it */
+            check_again(&line);
+        }
         admind_line_clear(&line);
     }
     return 0;

@@ -276,6 +276,9 @@ static void lines_of_others_are_no_lines(void **state)
         "{\"instance\":\"00112233445566778899aabbccddeefF\",\"seq\":1}",
         "{\"instance\":\"00112233445566778899aabbccddee\",\"seq\":1}",
         ("{\"sub\":\"a\",\"sub\":\"b\"," NAMED), /* one string: clang asks */
+        "{\"event\":\"seal\",\"seq\":1}",
+        "{\"event\":\"seal\",\"instance\":\"00112233445566778899aabbccddeeff\"}",
+        "{\"event\":\"gap\"}",
     };
     admind_line_t line;
 
@@ -289,6 +292,31 @@ static void lines_of_others_are_no_lines(void **state)
     assert_true(line.record.ts == NOON_US + 123000 && line.record.latency_ms == 1234 && line.seq == 7 &&
                 line.instance[15] == 0xff);
     admind_line_clear(&line);
+}
+
+static void a_seal_is_a_line_of_no_instance_and_a_replay_passes_it(void **state)
+{
+    static const char seal[] = "{\"ts\":\"2026-11-21T12:00:00.123Z\",\"event\":\"seal\",\"epoch\":3}";
+    admind_line_t line;
+    char text[512];
+
+    (void)state;
+    memset(&line, 0xff, sizeof(line));
+    assert_int_equal(admind_line_parse(&line, mcpa_str(seal)), MCPA_OK);
+    assert_true(line.seal && line.seq == 0 && line.instance[0] == 0 && line.record.ts == NOON_US + 123000);
+    admind_line_clear(&line);
+    /* A child that calls its record so gets no seal written. */
+    assert_int_equal(admind_line_parse(&line, MCPA_STR("{\"event\":\"seal\"," NAMED)), MCPA_OK);
+    assert_true(!line.seal && line.seq == 7);
+    admind_line_clear(&line);
+    assert_int_equal(take(1, 1, "a"), ADMIND_TAKEN);
+    assert_true(commit());
+    (void)snprintf(text, sizeof(text), "%s\n%.400s", seal, lines());
+    end();
+    put_file("audit-2026-11-21.jsonl", text, strlen(text));
+    begin();
+    assert_string_equal(told, "a@123000 ");
+    assert_int_equal(admind_marks_count(marks), 1);
 }
 
 /* Damage is cut off, and with it what was acknowledged: an odd value must never be taken for damage. */
@@ -326,6 +354,7 @@ int main(void)
         TEST(after_a_full_disk_the_batch_never_happened),
         TEST(marks_are_bounded_and_never_forget_what_is_open),
         TEST(lines_of_others_are_no_lines),
+        TEST(a_seal_is_a_line_of_no_instance_and_a_replay_passes_it),
         TEST(an_odd_value_is_absent_and_no_damage),
     };
 
