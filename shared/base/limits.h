@@ -28,6 +28,14 @@
 #define MCPA_LIMITS_MAX 8              /* rate rules of one Location */
 #define MCPA_BURST_MAX 1000000
 
+/* JSON-RPC: the customer's ceilings for names */
+#define MCPA_RPC_ID_MAX_BYTES 255
+#define MCPA_RPC_METHOD_MAX_BYTES 255
+#define MCPA_RPC_NAME_MAX_BYTES 255    /* tool, prompt, task */
+#define MCPA_RPC_URI_MAX_BYTES 2048    /* resource */
+#define MCPA_RPC_MEMORY_BYTES 8192     /* each string of a message that decides, once, written with escapes */
+#define MCPA_RPC_MEMBERS_MAX 32        /* members of params that are compared with each other; no method has ten */
+
 /* Audit */
 #define MCPA_RECORD_MAX_BYTES 24576    /* one encoded record: every string field at its own ceiling still fits */
 #define MCPA_AUDIT_TEXT_MAX_BYTES 1024 /* one client-given string in a record */
