@@ -141,6 +141,9 @@ static int serve(admind_config_t **config, const char *path, int background)
 
         admind_log(ADMIND_NOTICE, "MCPA2000", "mcpauth-admind " MCPA_VERSION " serves %s and %s", (*config)->socket,
                    (*config)->listen);
+#ifdef MCPA_CRASH_POINTS
+        admind_log(ADMIND_ERR, "MCPA2099", "built with --enable-crash-points: this daemon may kill itself; it is for tests/torture alone");
+#endif
         admind_service_notify("READY=1");
         if (background >= 0) {
             admind_service_started(background);

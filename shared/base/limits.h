@@ -40,6 +40,10 @@
 #define MCPA_RECORD_MAX_BYTES 24576    /* one encoded record: every string field at its own ceiling still fits */
 #define MCPA_AUDIT_TEXT_MAX_BYTES 1024 /* one client-given string in a record */
 #define MCPA_FRAME_MAX_BYTES 65536     /* one frame on the link, header included */
+#ifdef MCPA_CRASH_POINTS
+#define MCPA_SEGMENT_BYTES (128 * 1024) /* tests/torture: killed children do not live long, and are to see many segments */
+#else
 #define MCPA_SEGMENT_BYTES (1024 * 1024) /* preallocated per child; prefork may have hundreds of children */
+#endif
 
 #endif
