@@ -54,16 +54,6 @@ static mcpa_rpc_fault_t skip(mcpa_jsonscan_t *scan)
     return fault_of(mcpa_jsonscan_skip(scan, NULL));
 }
 
-static bool has_control(mcpa_str_t text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7F) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A string's value, at most max bytes, not empty, without control characters; 'wrong' is the fault otherwise. */
 static mcpa_rpc_fault_t read_text(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, size_t max, mcpa_rpc_fault_t wrong, mcpa_str_t *value)
 {
@@ -78,7 +68,7 @@ static mcpa_rpc_fault_t read_text(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, size_t
         return MCPA_RPC_NOT_JSON;
     }
     if (mcpa_jsonscan_decode(&string, rpc->memory + rpc->used, sizeof(rpc->memory) - rpc->used, value) != MCPA_OK || value->len == 0 ||
-        value->len > max || has_control(*value)) {
+        value->len > max || !mcpa_text_is_printable(*value)) {
         *value = MCPA_STR_NONE;
         return wrong;
     }
@@ -273,7 +263,7 @@ mcpa_status_t mcpa_rpc_next_uri(const mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, ch
         return status;
     }
     if (mcpa_jsonscan_string(scan, &string) != MCPA_OK || mcpa_jsonscan_decode(&string, memory, MCPA_RPC_URI_MAX_BYTES, uri) != MCPA_OK ||
-        uri->len == 0 || uri->len > MCPA_RPC_URI_MAX_BYTES || has_control(*uri)) {
+        uri->len == 0 || uri->len > MCPA_RPC_URI_MAX_BYTES || !mcpa_text_is_printable(*uri)) {
         return MCPA_EMALFORMED;
     }
     return MCPA_OK;
