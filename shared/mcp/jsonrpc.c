@@ -67,8 +67,8 @@ static mcpa_rpc_fault_t read_text(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, size_t
     if (mcpa_jsonscan_string(scan, &string) != MCPA_OK) {
         return MCPA_RPC_NOT_JSON;
     }
-    if (mcpa_jsonscan_decode(&string, rpc->memory + rpc->used, sizeof(rpc->memory) - rpc->used, value) != MCPA_OK || value->len == 0 ||
-        value->len > max || !mcpa_text_is_printable(*value)) {
+    if (mcpa_jsonscan_decode(&string, rpc->memory + rpc->used, sizeof(rpc->memory) - rpc->used, value) != MCPA_OK ||
+        value->len == 0 || value->len > max || !mcpa_text_is_printable(*value)) {
         *value = MCPA_STR_NONE;
         return wrong;
     }
@@ -169,7 +169,8 @@ static bool is_method(mcpa_str_t method)
 {
     for (size_t i = 0; i < method.len; i++) {
         char c = method.ptr[i];
-        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '/' || c == '-';
+        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+                    c == '/' || c == '-';
 
         if (!fine || (c == '.' && i > 0 && method.ptr[i - 1] == '.')) {
             return false;
@@ -214,7 +215,8 @@ static mcpa_rpc_fault_t classify(mcpa_rpc_t *rpc)
 {
     bool answers = rpc->has_result || rpc->has_error;
 
-    if (!rpc->has_version || (answers ? rpc->method.ptr != NULL || rpc->has_params || rpc->id.ptr == NULL : rpc->method.ptr == NULL) ||
+    if (!rpc->has_version ||
+        (answers ? rpc->method.ptr != NULL || rpc->has_params || rpc->id.ptr == NULL : rpc->method.ptr == NULL) ||
         (rpc->has_result && rpc->has_error)) {
         return MCPA_RPC_NOT_RPC;
     }
@@ -243,7 +245,8 @@ mcpa_rpc_fault_t mcpa_rpc_scan(mcpa_rpc_t *rpc, mcpa_str_t body)
     return fault == MCPA_RPC_OK ? classify(rpc) : fault;
 }
 
-mcpa_status_t mcpa_rpc_next_uri(const mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, char memory[MCPA_RPC_URI_MAX_BYTES], mcpa_str_t *uri)
+mcpa_status_t mcpa_rpc_next_uri(const mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, char memory[MCPA_RPC_URI_MAX_BYTES],
+                                mcpa_str_t *uri)
 {
     mcpa_jsonscan_string_t string;
     bool first = scan->at == NULL;
@@ -262,8 +265,9 @@ mcpa_status_t mcpa_rpc_next_uri(const mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, ch
     if (status != MCPA_OK) {
         return status;
     }
-    if (mcpa_jsonscan_string(scan, &string) != MCPA_OK || mcpa_jsonscan_decode(&string, memory, MCPA_RPC_URI_MAX_BYTES, uri) != MCPA_OK ||
-        uri->len == 0 || uri->len > MCPA_RPC_URI_MAX_BYTES || !mcpa_text_is_printable(*uri)) {
+    if (mcpa_jsonscan_string(scan, &string) != MCPA_OK ||
+        mcpa_jsonscan_decode(&string, memory, MCPA_RPC_URI_MAX_BYTES, uri) != MCPA_OK || uri->len == 0 ||
+        uri->len > MCPA_RPC_URI_MAX_BYTES || !mcpa_text_is_printable(*uri)) {
         return MCPA_EMALFORMED;
     }
     return MCPA_OK;

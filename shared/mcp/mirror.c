@@ -78,9 +78,9 @@ mcpa_str_t mcpa_mirror_name(const mcpa_rpc_t *rpc)
         const char *method;
         size_t member;
     } rows[] = {
-        { "tools/call", offsetof(mcpa_rpc_t, name) },       { "prompts/get", offsetof(mcpa_rpc_t, name) },
-        { "resources/read", offsetof(mcpa_rpc_t, uri) },    { "tasks/get", offsetof(mcpa_rpc_t, task_id) },
-        { "tasks/update", offsetof(mcpa_rpc_t, task_id) },  { "tasks/cancel", offsetof(mcpa_rpc_t, task_id) },
+        { "tools/call", offsetof(mcpa_rpc_t, name) },      { "prompts/get", offsetof(mcpa_rpc_t, name) },
+        { "resources/read", offsetof(mcpa_rpc_t, uri) },   { "tasks/get", offsetof(mcpa_rpc_t, task_id) },
+        { "tasks/update", offsetof(mcpa_rpc_t, task_id) }, { "tasks/cancel", offsetof(mcpa_rpc_t, task_id) },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -96,7 +96,8 @@ static bool name_is_true(const mcpa_rpc_t *rpc, mcpa_str_t header)
     mcpa_str_t wanted = mcpa_mirror_name(rpc), told;
     char memory[MCPA_RPC_URI_MAX_BYTES];
 
-    return mcpa_mirror_decode(header, memory, sizeof(memory), &told) == MCPA_OK && wanted.ptr != NULL && mcpa_str_eq(told, wanted);
+    return mcpa_mirror_decode(header, memory, sizeof(memory), &told) == MCPA_OK && wanted.ptr != NULL &&
+           mcpa_str_eq(told, wanted);
 }
 
 /* What the newer era demands of each POST. */

@@ -52,7 +52,9 @@ static const mcpa_operation_t *first_match(const mcpa_operation_t *rules, size_t
 
 static mcpa_ruling_t ruling_of(const mcpa_operation_t *rule)
 {
-    return (mcpa_ruling_t){ .effect = rule != NULL ? rule->effect : MCPA_EFFECT_DENIED, .scopes = rule != NULL ? rule->scopes : NULL, .rule = rule };
+    return (mcpa_ruling_t){ .effect = rule != NULL ? rule->effect : MCPA_EFFECT_DENIED,
+                            .scopes = rule != NULL ? rule->scopes : NULL,
+                            .rule = rule };
 }
 
 mcpa_ruling_t mcpa_operation_rule(const mcpa_operations_t *operations, mcpa_str_t method, mcpa_str_t name)
@@ -91,11 +93,13 @@ const char *mcpa_operation_split(mcpa_str_t text, mcpa_str_t *method, mcpa_str_t
         return "a method, or a pattern of methods, must stand before the colon";
     }
     for (size_t i = 0; i < method->len; i++) {
-        if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/-*?", method->ptr[i]) == NULL || method->ptr[i] == '\0') {
+        if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/-*?", method->ptr[i]) == NULL ||
+            method->ptr[i] == '\0') {
             return "a method has letters, digits and . _ / - only, a pattern also * and ?";
         }
     }
-    if (name->ptr != NULL && (name->len == 0 || name->len > MCPA_RPC_URI_MAX_BYTES || !mcpa_text_is_printable(*name) || !mcpa_text_is_utf8(*name))) {
+    if (name->ptr != NULL &&
+        (name->len == 0 || name->len > MCPA_RPC_URI_MAX_BYTES || !mcpa_text_is_printable(*name) || !mcpa_text_is_utf8(*name))) {
         return "a name, or a pattern of names, must stand behind the colon";
     }
     return NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The scanner against a real parser (jansson, behind base/json.h): it takes no text that the parser refuses, refuses none for its grammar that the
- * parser takes, and what it tells of a message is what the parser's tree says. */
+/* The scanner against a real parser (jansson, behind base/json.h): it takes no text that the parser refuses, refuses none for its
+ * grammar that the parser takes, and what it tells of a message is what the parser's tree says. */
 #include <stdlib.h>
 
 #include "base/json.h"
@@ -90,7 +90,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     mcpa_jsonscan_init(&scan, text);
     walked = mcpa_jsonscan_skip(&scan, NULL);
     walked = walked == MCPA_OK ? mcpa_jsonscan_finish(&scan) : walked;
-    if (parsed != MCPA_EDUPLICATE && parsed != MCPA_ENOMEM) { /* the parser stops at a name that stands twice, before worse things behind it */
+    if (parsed != MCPA_EDUPLICATE &&
+        parsed != MCPA_ENOMEM) { /* the parser stops at a name that stands twice, before worse things behind it */
         must(walked == MCPA_OK ? parsed == MCPA_OK || has_big_number(text) : parsed != MCPA_OK);
     }
     must(fault != MCPA_RPC_OK || walked == MCPA_OK);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a decision is made from must be what the server will read: messages of both eras, and everything parsers differ about (attacks 79, 82). */
+/* What a decision is made from must be what the server will read: messages of both eras, and everything parsers differ about
+ * (attacks 79, 82). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,10 +32,12 @@ static void is(mcpa_str_t found, const char *wanted)
 static void a_call_is_read(void **state)
 {
     (void)state;
-    assert_int_equal(scan(" {\"jsonrpc\":\"2.0\", \"id\" : \"7\",\n\"method\":\"tools/call\",\"params\":{\"arguments\":{\"name\":\"other\",\"method\":\"x\","
-                          "\"deep\":[[{\"jsonrpc\":1}]]},\"name\":\"get_weather\",\"taskId\":\"t1\",\"_meta\":{\"io.modelcontextprotocol/"
-                          "protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{},\"x\":1}}}\r\n"),
-                     MCPA_RPC_OK);
+    assert_int_equal(
+        scan(" {\"jsonrpc\":\"2.0\", \"id\" : "
+             "\"7\",\n\"method\":\"tools/call\",\"params\":{\"arguments\":{\"name\":\"other\",\"method\":\"x\","
+             "\"deep\":[[{\"jsonrpc\":1}]]},\"name\":\"get_weather\",\"taskId\":\"t1\",\"_meta\":{\"io.modelcontextprotocol/"
+             "protocolVersion\":\"2026-07-28\",\"io.modelcontextprotocol/clientCapabilities\":{},\"x\":1}}}\r\n"),
+        MCPA_RPC_OK);
     assert_int_equal(rpc.kind, MCPA_RPC_REQUEST);
     is(rpc.method, "tools/call");
     is(rpc.id, "\"7\"");
@@ -55,7 +58,8 @@ static void the_other_kinds_are_read(void **state)
     assert_int_equal(rpc.kind, MCPA_RPC_RESPONSE);
     is(rpc.method, NULL);
     is(rpc.id, "-12");
-    assert_int_equal(scan("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"completion/complete\",\"params\":{\"ref\":{\"type\":\"ref/resource\",\"uri\":\"a:b\"}}}"),
+    assert_int_equal(scan("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"completion/complete\",\"params\":{\"ref\":{\"type\":\"ref/"
+                          "resource\",\"uri\":\"a:b\"}}}"),
                      MCPA_RPC_OK);
     is(rpc.ref_type, "ref/resource");
     is(rpc.ref_uri, "a:b");
@@ -65,7 +69,8 @@ static void the_other_kinds_are_read(void **state)
 static void values_written_with_escapes_are_decoded(void **state)
 {
     (void)state;
-    assert_int_equal(scan("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools\\/call\",\"params\":{\"name\":\"K\\u00f6\\ud83d\\ude00\\u20AC\",\"uri\":\"a\\\\\\\"b\"}}"),
+    assert_int_equal(scan("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools\\/"
+                          "call\",\"params\":{\"name\":\"K\\u00f6\\ud83d\\ude00\\u20AC\",\"uri\":\"a\\\\\\\"b\"}}"),
                      MCPA_RPC_OK);
     is(rpc.method, "tools/call");
     is(rpc.name, "K\xc3\xb6\xf0\x9f\x98\x80\xe2\x82\xac");
@@ -79,7 +84,8 @@ static void subscriptions_are_told_one_by_one(void **state)
     mcpa_str_t uri;
 
     (void)state;
-    assert_int_equal(scan("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"subscriptions/listen\",\"params\":{\"notifications\":{\"resourceSubscriptions\":"
+    assert_int_equal(scan("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"subscriptions/"
+                          "listen\",\"params\":{\"notifications\":{\"resourceSubscriptions\":"
                           "[\"a:1\" , \"b\\u003a2\"],\"toolsListChanged\":true}}}"),
                      MCPA_RPC_OK);
     assert_int_equal(mcpa_rpc_next_uri(&rpc, &walk, memory, &uri), MCPA_OK);
@@ -88,7 +94,9 @@ static void subscriptions_are_told_one_by_one(void **state)
     is(uri, "b:2");
     assert_int_equal(mcpa_rpc_next_uri(&rpc, &walk, memory, &uri), MCPA_ENOTFOUND);
     walk = (mcpa_jsonscan_t){ 0 };
-    assert_int_equal(scan("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":{\"notifications\":{\"resourceSubscriptions\":[\"\"]}}}"), MCPA_RPC_OK);
+    assert_int_equal(
+        scan("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":{\"notifications\":{\"resourceSubscriptions\":[\"\"]}}}"),
+        MCPA_RPC_OK);
     assert_int_equal(mcpa_rpc_next_uri(&rpc, &walk, memory, &uri), MCPA_EMALFORMED);
 }
 
@@ -130,7 +138,8 @@ static void what_parsers_differ_about_is_refused(void **state)
         { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"result\":{}}" },
         { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"_meta\":1}}" },
         { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"ref\":\"x\"}}" },
-        { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"notifications\":{\"resourceSubscriptions\":\"a\"}}}" },
+        { MCPA_RPC_NOT_RPC,
+          "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"notifications\":{\"resourceSubscriptions\":\"a\"}}}" },
         { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"tools/list\",\"method\":\"tools/call\"}" },
         { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{},\"params\":{}}" },
         { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"name\":\"a\",\"x\":1,\"name\":\"b\"}}" },
@@ -161,7 +170,8 @@ static void what_parsers_differ_about_is_refused(void **state)
         mcpa_rpc_fault_t fault = scan(rows[i].text);
 
         if (fault != rows[i].fault) {
-            print_error("%s\n  is '%s', expected '%s'\n", rows[i].text, mcpa_rpc_fault_word(fault), mcpa_rpc_fault_word(rows[i].fault));
+            print_error("%s\n  is '%s', expected '%s'\n", rows[i].text, mcpa_rpc_fault_word(fault),
+                        mcpa_rpc_fault_word(rows[i].fault));
         }
         assert_int_equal(fault, rows[i].fault);
     }
@@ -214,11 +224,13 @@ static void depth_and_members_are_bounded(void **state)
     }
 }
 
-/* Every byte of a message replaced by every value, and the message cut at every place: the scanner and jansson agree on what is JSON. */
+/* Every byte of a message replaced by every value, and the message cut at every place: the scanner and jansson agree on what is
+ * JSON. */
 static void grammar_is_that_of_a_real_parser(void **state)
 {
-    static const char message[] = "{\"jsonrpc\":\"2.0\",\"id\":-10,\"method\":\"tools/call\",\"params\":{\"name\":\"\xc3\xb6\\n\\u00e9\\ud83d\\ude00\","
-                                  "\"arguments\":[0.5,-1,true,false,null,{\"a\":[ ]},{ }]}}";
+    static const char message[] =
+        "{\"jsonrpc\":\"2.0\",\"id\":-10,\"method\":\"tools/call\",\"params\":{\"name\":\"\xc3\xb6\\n\\u00e9\\ud83d\\ude00\","
+        "\"arguments\":[0.5,-1,true,false,null,{\"a\":[ ]},{ }]}}";
     char text[sizeof(message)];
     size_t len = sizeof(message) - 1, taken = 0;
 

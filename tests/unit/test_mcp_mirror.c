@@ -12,12 +12,14 @@
 #include "mcp/mirror.h"
 
 #define MODERN "2026-07-28"
-#define META   "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"" MODERN "\",\"io.modelcontextprotocol/clientCapabilities\":{}}"
-#define CALL   "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"purge\"," META "}}"
-#define LIST   "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\",\"params\":{" META "}}"
-#define OLD    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"purge\"}}"
+#define META                                                                                                                     \
+    "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"" MODERN "\",\"io.modelcontextprotocol/clientCapabilities\":{}}"
+#define CALL "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"purge\"," META "}}"
+#define LIST "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\",\"params\":{" META "}}"
+#define OLD  "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"purge\"}}"
 
-static mcpa_mirror_fault_t check(const char *body, const char *version, const char *method, const char *name, mcpa_revision_t *revision)
+static mcpa_mirror_fault_t check(const char *body, const char *version, const char *method, const char *name,
+                                 mcpa_revision_t *revision)
 {
     mcpa_mirrors_t mirrors = { mcpa_str(version), mcpa_str(method), mcpa_str(name) };
     mcpa_rpc_t rpc;
@@ -60,8 +62,9 @@ static void every_lie_is_found(void **state)
         { MCPA_MIRROR_MISMATCH, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/x\"}", MODERN, "notifications/y", NULL },
         { MCPA_MIRROR_META_MISSING, OLD, MODERN, "tools/call", "purge" },
         { MCPA_MIRROR_META_MISSING,
-          "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"x\",\"params\":{\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"" MODERN "\"}}}", MODERN,
-          "x", NULL },
+          "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"x\",\"params\":{\"_meta\":{\"io.modelcontextprotocol/"
+          "protocolVersion\":\"" MODERN "\"}}}",
+          MODERN, "x", NULL },
         { MCPA_MIRROR_SHAPE, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}", MODERN, NULL, NULL },
     };
     mcpa_revision_t revision;
@@ -95,7 +98,9 @@ static void sentinels_are_decoded_strictly(void **state)
         { "=?base64?YQ?=", NULL },
         { "=?base64?Y=Q=?=", NULL },
         { "=?base64?YQ==YQ==?=", NULL },
-        { "=?base64?" "?=", NULL },
+        { "=?base64?"
+          "?=",
+          NULL },
         { "=?base64?_w==?=", NULL },     /* the other alphabet */
         { "=?base64?/w==?=", NULL },     /* no UTF-8 */
         { "=?base64?AA==?=", NULL },     /* NUL */

@@ -41,7 +41,9 @@ static void the_defaults_are_the_protocols_methods(void **state)
 
 static void what_nobody_knows_is_denied(void **state)
 {
-    static const char *const methods[] = { "", "tools", "tools/call2", "Tools/call", "sampling/createMessage", "tools/list/x", "get", "notifications/x" };
+    static const char *const methods[] = {
+        "", "tools", "tools/call2", "Tools/call", "sampling/createMessage", "tools/list/x", "get", "notifications/x"
+    };
 
     (void)state;
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
@@ -92,7 +94,8 @@ static void a_denial_outside_cannot_be_undone_inside(void **state)
                 int first = -1, denied = 0;
 
                 for (int i = 2; i >= 0; i--) {
-                    rules[i] = (mcpa_operation_t){ "tools/call", "x", chosen[i] < 0 ? MCPA_EFFECT_GRANTED : effects[chosen[i]], NULL };
+                    rules[i] =
+                        (mcpa_operation_t){ "tools/call", "x", chosen[i] < 0 ? MCPA_EFFECT_GRANTED : effects[chosen[i]], NULL };
                     sections[i] = (mcpa_operations_t){ &rules[i], chosen[i] >= 0, i < 2 ? &sections[i + 1] : NULL };
                     first = chosen[i] >= 0 ? i : first;
                     denied = denied || chosen[i] == 0;
@@ -131,10 +134,8 @@ static void patterns_are_split_at_the_first_colon(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_defaults_are_the_protocols_methods),
-        cmocka_unit_test(what_nobody_knows_is_denied),
-        cmocka_unit_test(the_first_rule_that_matches_decides),
-        cmocka_unit_test(a_denial_outside_cannot_be_undone_inside),
+        cmocka_unit_test(the_defaults_are_the_protocols_methods), cmocka_unit_test(what_nobody_knows_is_denied),
+        cmocka_unit_test(the_first_rule_that_matches_decides),    cmocka_unit_test(a_denial_outside_cannot_be_undone_inside),
         cmocka_unit_test(patterns_are_split_at_the_first_colon),
     };
 
