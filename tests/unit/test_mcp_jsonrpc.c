@@ -211,14 +211,14 @@ static void depth_and_members_are_bounded(void **state)
     for (int inner = MCPA_JSONSCAN_MAX_DEPTH - 2; inner <= MCPA_JSONSCAN_MAX_DEPTH - 1; inner++) {
         memset(text + len, '[', (size_t)inner);
         memset(text + len + inner, ']', (size_t)inner);
-        strcpy(text + len + 2 * inner, "}}");
+        memcpy(text + len + 2 * inner, "}}", 3);
         assert_int_equal(scan(text), inner == MCPA_JSONSCAN_MAX_DEPTH - 2 ? MCPA_RPC_OK : MCPA_RPC_TOO_DEEP);
     }
     len = (size_t)snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"p0\":0");
     for (int i = 1; i <= MCPA_RPC_MEMBERS_MAX; i++) {
         size_t more = len + (size_t)snprintf(text + len, sizeof(text) - len, ",\"p%d\":0", i);
 
-        strcpy(text + more, "}}");
+        memcpy(text + more, "}}", 3);
         assert_int_equal(scan(text), i < MCPA_RPC_MEMBERS_MAX ? MCPA_RPC_OK : MCPA_RPC_NOT_RPC);
         len = more;
     }
