@@ -1,31 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* audit search and follow: the journal's files, read as they are; the daemon need not run. */
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "audit/line.h"
-#include "audit/names.h"
 #include "base/text.h"
 #include "ctl/ctl.h"
 #include "ctl/filter.h"
+#include "ctl/progress.h"
 #include "ctl/ring.h"
+#include "ctl/scan.h"
 
 #define DEFAULT_LIMIT 100
 #define LIMIT_MAX     10000000
-#define POLL_US       200000
+#define POLL_MS       200
+#define BATCH_ROWS    256 /* lines of a table that is shown as it is read: so many are aligned with each other */
 
 static const char *const titles[] = { "TIME",   "DECISION", "STATUS",   "REASON",  "SUBJECT",
                                       "CLIENT", "ADDRESS",  "LOCATION", "REQUEST", NULL };
 
 /* ---- showing */
 
-static void add_row(ctl_table_t *table, const mcpa_record_t *record)
+static int cut(mcpa_str_t text, size_t most)
 {
+    return text.len < most ? (int)text.len : (int)most;
+}
+
+/* What the record is about, in one cell. */
+static void describe(char *text, size_t cap, const admind_line_t *line)
+{
+    const mcpa_record_t *record = &line->record;
+    mcpa_str_t method = record->method, path = record->path, rpc = record->rpc_method, name = record->rpc_name;
+
+    if (record->lost != MCPA_RECORD_ABSENT) {
+        snprintf(text, cap, "%lld records lost", (long long)record->lost);
+        return;
+    }
+    snprintf(text, cap, "%.*s %.*s%s%.*s%s%.*s", cut(method, 16), method.ptr != NULL ? method.ptr : "", cut(path, 60),
+             path.ptr != NULL ? path.ptr : "", rpc.len > 0 ? " " : "", cut(rpc, 30), rpc.ptr != NULL ? rpc.ptr : "",
+             name.len > 0 ? " " : "", cut(name, 40), name.ptr != NULL ? name.ptr : "");
+}
+
+static void add_row(ctl_table_t *table, const admind_line_t *line)
+{
+    const mcpa_record_t *record = &line->record;
     bool allowed = mcpa_str_eqz(record->decision, "allow");
-    char text[160], stamp[25] = "";
+    char text[200], stamp[25] = "";
 
     if (record->ts != MCPA_RECORD_ABSENT) {
         mcpa_text_rfc3339(stamp, record->ts);
@@ -39,245 +64,265 @@ static void add_row(ctl_table_t *table, const mcpa_record_t *record)
     ctl_table_cell(table, record->client_id, CTL_PLAIN);
     ctl_table_cell(table, record->ip, CTL_PLAIN);
     ctl_table_cell(table, record->location, CTL_PLAIN);
-    snprintf(text, sizeof(text), "%.*s %.*s", record->method.len < 16 ? (int)record->method.len : 16,
-             record->method.ptr != NULL ? record->method.ptr : "", record->path.len < 120 ? (int)record->path.len : 120,
-             record->path.ptr != NULL ? record->path.ptr : "");
-    if (record->lost != MCPA_RECORD_ABSENT) {
-        snprintf(text, sizeof(text), "%lld records lost", (long long)record->lost);
-    }
+    describe(text, sizeof(text), line);
     ctl_table_cell(table, mcpa_str(text), CTL_PLAIN);
 }
 
-static void print_json_line(mcpa_str_t line)
+/* What is shown while the journal is read: JSON line by line, a table in batches. */
+typedef struct shower {
+    const ctl_t *ctl;
+    ctl_table_t *table; /* the batch */
+    size_t rows;
+    bool titled;
+} shower_t;
+
+static void show_batch(shower_t *shower)
 {
-    fwrite(line.ptr, 1, line.len, stdout);
-    putchar('\n');
-}
-
-/* ---- reading */
-
-/* Whole lines of an open file, from where it stands; what has no newline yet is left for later. */
-static void read_lines(FILE *file, const ctl_filter_t *filter, void (*take)(void *ctx, mcpa_str_t line), void *ctx)
-{
-    char *line = NULL;
-    size_t cap = 0;
-    ssize_t n;
-
-    while ((n = getline(&line, &cap, file)) > 0) {
-        if (line[n - 1] != '\n') {
-            fseek(file, -(long)n, SEEK_CUR);
-            break;
-        }
-        line[n - 1] = '\0';
-        if (ctl_filter_matches(filter, (mcpa_str_t){ line, (size_t)n - 1 })) {
-            take(ctx, (mcpa_str_t){ line, (size_t)n - 1 });
-        }
+    if (shower->table != NULL && !shower->titled) {
+        ctl_table_print(shower->table, shower->ctl->colour);
+        shower->titled = true;
+    } else if (shower->table != NULL) {
+        ctl_table_print_rows(shower->table, shower->ctl->colour);
     }
-    clearerr(file);
-    free(line);
+    ctl_table_free(&shower->table);
+    shower->rows = 0;
 }
 
-static FILE *open_journal(const char *dir, const admind_journal_name_t *name)
+static void show_line(shower_t *shower, mcpa_str_t text)
 {
-    char file[ADMIND_JOURNAL_NAME_BYTES], path[4096];
-    FILE *stream;
+    static const char *const no_titles[] = { "", "", "", "", "", "", "", "", "", NULL };
+    admind_line_t line;
 
-    admind_journal_name_format(file, name);
-    snprintf(path, sizeof(path), "%s/%s", dir, file);
-    stream = fopen(path, "re");
-    if (stream == NULL) {
-        ctl_complain("%s: %s", path, strerror(errno));
+    if (shower->ctl->json) {
+        fwrite(text.ptr, 1, text.len, stdout);
+        putchar('\n');
+        return;
     }
-    return stream;
-}
-
-static bool list_journal(const char *dir, admind_journal_name_t **names, size_t *count)
-{
-    if (admind_journal_names(names, count, dir) != MCPA_OK) {
-        ctl_complain("%s: %s; name the journal with --journal or --config", dir, strerror(errno));
-        return false;
+    if (shower->table == NULL) {
+        shower->table = ctl_table_new(shower->titled ? no_titles : titles);
     }
-    return true;
+    if (shower->table != NULL && admind_line_parse(&line, text) == MCPA_OK) {
+        add_row(shower->table, &line);
+        admind_line_clear(&line);
+        shower->rows++;
+    }
 }
 
-static void take_into_ring(void *ctx, mcpa_str_t line)
-{
-    ctl_ring_add(ctx, line);
-}
+/* ---- search */
 
 static void show_ring(const ctl_t *ctl, const ctl_ring_t *ring)
 {
-    ctl_table_t *table = ctl->json ? NULL : ctl_table_new(titles);
+    shower_t shower = { .ctl = ctl };
 
     for (size_t i = 0; i < ring->count; i++) {
-        mcpa_str_t text = ctl_ring_get(ring, i);
-        admind_line_t line;
-
-        if (ctl->json) {
-            print_json_line(text);
-        } else if (table != NULL && admind_line_parse(&line, text) == MCPA_OK) {
-            add_row(table, &line.record);
-            admind_line_clear(&line);
-        }
+        show_line(&shower, ctl_ring_get(ring, i));
     }
-    if (table != NULL) {
-        ctl_table_print(table, ctl->colour);
+    if (!ctl->json && ring->count == 0) {
+        shower.table = ctl_table_new(titles);
     }
-    ctl_table_free(&table);
+    show_batch(&shower);
 }
 
-static ctl_exit_t search(const ctl_t *ctl, const ctl_filter_t *filter, uint64_t limit)
+static ctl_exit_t search_newest(const ctl_t *ctl, const ctl_filter_t *filter, uint64_t limit)
 {
-    admind_journal_name_t *names = NULL;
     ctl_ring_t ring = { .cap = (size_t)limit };
-    bool all_read = true;
-    size_t count = 0;
+    ctl_progress_t progress;
+    ctl_scan_t scan;
+    mcpa_str_t line;
+    uint64_t done, total;
+    bool good;
 
-    if (!list_journal(ctl->journal_dir, &names, &count)) {
+    if (!ctl_scan_open(&scan, ctl->journal_dir, filter->since_us)) {
         return CTL_BAD;
     }
-    for (size_t i = 0; i < count; i++) {
-        FILE *file;
-
-        if (names[i].day < filter->since_day) {
-            continue; /* a record is written on its day or later, never before */
+    ctl_progress_begin(&progress);
+    while (!ring.failed && ctl_scan_next(&scan, &line)) {
+        if (ctl_filter_matches(filter, line)) {
+            ctl_ring_add(&ring, line);
         }
-        file = open_journal(ctl->journal_dir, &names[i]);
-        all_read = all_read && file != NULL;
-        if (file != NULL) {
-            read_lines(file, filter, take_into_ring, &ring);
-            fclose(file);
-        }
+        admind_reader_progress(scan.reader, &done, &total);
+        ctl_progress_update(&progress, done, total);
     }
-    free(names);
+    ctl_progress_hide(&progress);
+    ctl_scan_close(&scan);
     show_ring(ctl, &ring);
     if (ring.failed) {
         ctl_complain("out of memory: the answer is not complete; narrow it down");
     }
-    all_read = all_read && !ring.failed;
+    good = !scan.damaged && !ring.failed;
     ctl_ring_clear(&ring);
-    return all_read ? CTL_GOOD : CTL_BAD;
+    return good ? CTL_GOOD : CTL_BAD;
+}
+
+/* No bar: it would stand between the lines. */
+static ctl_exit_t search_all(const ctl_t *ctl, const ctl_filter_t *filter)
+{
+    shower_t shower = { .ctl = ctl };
+    ctl_scan_t scan;
+    mcpa_str_t line;
+
+    if (!ctl_scan_open(&scan, ctl->journal_dir, filter->since_us)) {
+        return CTL_BAD;
+    }
+    while (ferror(stdout) == 0 && ctl_scan_next(&scan, &line)) {
+        if (ctl_filter_matches(filter, line)) {
+            show_line(&shower, line);
+        }
+        if (shower.rows == BATCH_ROWS) {
+            show_batch(&shower);
+        }
+    }
+    if (!ctl->json && shower.table == NULL && !shower.titled) {
+        shower.table = ctl_table_new(titles);
+    }
+    show_batch(&shower);
+    ctl_scan_close(&scan);
+    return scan.damaged ? CTL_BAD : CTL_GOOD;
+}
+
+static ctl_exit_t search(const ctl_t *ctl, const ctl_filter_t *filter)
+{
+    uint64_t limit = DEFAULT_LIMIT;
+
+    if (ctl->limit != NULL && (ctl->all || !mcpa_text_u64(mcpa_str(ctl->limit), &limit) || limit > LIMIT_MAX)) {
+        ctl_complain(ctl->all ? "--limit and --all together make no sense" : "--limit wants a number up to %d", LIMIT_MAX);
+        return CTL_USAGE;
+    }
+    return ctl->all || limit == 0 ? search_all(ctl, filter) : search_newest(ctl, filter, limit);
 }
 
 /* ---- follow */
 
-typedef struct follower {
-    const ctl_t *ctl;
-    uint64_t limit, shown;
-} follower_t;
+static volatile sig_atomic_t is_interrupted;
 
-static bool is_done(const follower_t *follower)
+static void interrupt(int sig)
 {
-    return (follower->limit > 0 && follower->shown >= follower->limit) || ferror(stdout) != 0;
+    (void)sig;
+    is_interrupted = 1;
 }
 
-static void show_now(void *ctx, mcpa_str_t text)
+/* Waits a moment; false: nobody reads what is shown, or it is to end. */
+static bool may_go_on(void)
 {
-    static const char *const no_titles[] = { "", "", "", "", "", "", "", "", "", NULL };
-    follower_t *follower = ctx;
-    admind_line_t line;
+    struct pollfd out = { .fd = STDOUT_FILENO };
 
-    if (is_done(follower)) {
-        return;
-    }
-    follower->shown++;
-    if (follower->ctl->json) {
-        print_json_line(text);
-    } else if (admind_line_parse(&line, text) == MCPA_OK) {
-        ctl_table_t *table = ctl_table_new(no_titles);
-
-        if (table != NULL) {
-            add_row(table, &line.record);
-            ctl_table_print_rows(table, follower->ctl->colour);
-        }
-        ctl_table_free(&table);
-        admind_line_clear(&line);
-    }
     fflush(stdout);
+    return poll(&out, 1, POLL_MS) <= 0 && ferror(stdout) == 0 && is_interrupted == 0;
 }
 
-/* The file after 'current' (the newest one when there is no current), or NULL. */
-static FILE *open_next(const char *dir, admind_journal_name_t *current, bool has_current)
+static void follow_lines(const ctl_t *ctl, const ctl_filter_t *filter, ctl_scan_t *scan, uint64_t limit)
 {
-    admind_journal_name_t *names = NULL;
-    FILE *file = NULL;
-    size_t count = 0, at;
+    shower_t shower = { .ctl = ctl, .titled = true };
+    bool caught_up = ctl->since != NULL; /* else what is there already is passed over */
+    uint64_t shown = 0;
+    mcpa_str_t line;
 
-    if (!list_journal(dir, &names, &count)) {
-        return NULL;
-    }
-    for (at = has_current ? 0 : count; at < count && admind_journal_name_compare(&names[at], current) <= 0; at++) {
-    }
-    at = has_current ? at : count - 1;
-    if (count > 0 && at < count) {
-        file = open_journal(dir, &names[at]);
-        if (file != NULL) {
-            *current = names[at];
+    do {
+        while (is_interrupted == 0 && ferror(stdout) == 0 && ctl_scan_next(scan, &line)) {
+            if (!caught_up || !ctl_filter_matches(filter, line)) {
+                continue;
+            }
+            show_line(&shower, line);
+            show_batch(&shower);
+            if (++shown == limit) {
+                return;
+            }
         }
-    }
-    free(names);
-    return file;
+        caught_up = true;
+    } while (scan->reader != NULL && may_go_on());
 }
 
-static ctl_exit_t follow(const ctl_t *ctl, const ctl_filter_t *filter, uint64_t limit)
+static ctl_exit_t follow(const ctl_t *ctl, const ctl_filter_t *filter)
 {
-    follower_t follower = { ctl, limit, 0 };
-    admind_journal_name_t current = { 0 };
-    FILE *file, *next;
+    struct sigaction action = { .sa_handler = interrupt };
+    uint64_t limit = 0;
+    ctl_scan_t scan;
 
-    if (access(ctl->journal_dir, R_OK | X_OK) != 0) {
-        ctl_complain("%s: %s; name the journal with --journal or --config", ctl->journal_dir, strerror(errno));
+    if (ctl->limit != NULL && (!mcpa_text_u64(mcpa_str(ctl->limit), &limit) || limit > LIMIT_MAX)) {
+        ctl_complain("--limit wants a number up to %d", LIMIT_MAX);
+        return CTL_USAGE;
+    }
+    if (!(ctl->since != NULL ? ctl_scan_open(&scan, ctl->journal_dir, filter->since_us)
+                             : ctl_scan_open_newest(&scan, ctl->journal_dir))) {
         return CTL_BAD;
     }
-    file = open_next(ctl->journal_dir, &current, false);
-    if (file != NULL) {
-        fseek(file, 0, SEEK_END);
-    }
-    while (!is_done(&follower)) {
-        if (file != NULL) {
-            read_lines(file, filter, show_now, &follower);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    action.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &action, NULL);
+    follow_lines(ctl, filter, &scan, limit);
+    ctl_scan_close(&scan);
+    return scan.damaged ? CTL_BAD : CTL_GOOD;
+}
+
+/* ---- the command */
+
+enum { FILTERS = 1, PERIOD = 2, LIMIT = 4, SHAPE = 8, ALL = 16 };
+
+static const struct word {
+    const char *name;
+    unsigned takes;
+} words[] = {
+    { "search", FILTERS | PERIOD | LIMIT | ALL },
+    { "follow", FILTERS | PERIOD | LIMIT },
+    { "report", PERIOD | LIMIT | SHAPE },
+    { "verify", 0 },
+};
+
+/* The first option that was given and that the word does not take, or NULL. */
+static const char *wrong_option(const ctl_t *ctl, unsigned takes)
+{
+    const struct {
+        unsigned group;
+        const char *given;
+    } options[] = {
+        { FILTERS, ctl_filter_given(ctl) },
+        { PERIOD, ctl->since != NULL   ? "since"
+                  : ctl->until != NULL ? "until"
+                                       : NULL },
+        { LIMIT, ctl->limit != NULL ? "limit" : NULL },
+        { SHAPE, ctl->period != NULL ? "period"
+                 : ctl->html != NULL ? "html"
+                                     : NULL },
+        { ALL, ctl->all ? "all" : NULL },
+    };
+
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        if ((takes & options[i].group) == 0 && options[i].given != NULL) {
+            return options[i].given;
         }
-        /* The next file is there only once the daemon is through with this one, so this one is read to its end first. */
-        next = open_next(ctl->journal_dir, &current, file != NULL || current.day != 0);
-        if (next == NULL) {
-            usleep(POLL_US);
-            continue;
-        }
-        if (file != NULL) {
-            read_lines(file, filter, show_now, &follower);
-            fclose(file);
-        }
-        file = next;
     }
-    if (file != NULL) {
-        fclose(file);
-    }
-    return CTL_GOOD;
+    return NULL;
 }
 
 ctl_exit_t ctl_audit(const ctl_t *ctl)
 {
     struct timespec now;
     ctl_filter_t filter;
-    uint64_t limit = strcmp(ctl->words[0], "search") == 0 ? DEFAULT_LIMIT : 0;
+    const char *wrong;
+    size_t at = 0;
 
+    while (at < sizeof(words) / sizeof(words[0]) && strcmp(ctl->words[0], words[at].name) != 0) {
+        at++;
+    }
+    if (at == sizeof(words) / sizeof(words[0])) {
+        ctl_complain("audit has search, follow, report and verify, not '%s'", ctl->words[0]);
+        return CTL_USAGE;
+    }
+    wrong = wrong_option(ctl, words[at].takes);
+    if (wrong != NULL) {
+        ctl_complain("audit %s takes no --%s", words[at].name, wrong);
+        return CTL_USAGE;
+    }
     if (strcmp(ctl->words[0], "verify") == 0) {
         return ctl_audit_verify(ctl);
+    }
+    if (strcmp(ctl->words[0], "report") == 0) {
+        return ctl_audit_report(ctl);
     }
     clock_gettime(CLOCK_REALTIME, &now);
     if (!ctl_filter_init(&filter, ctl, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000)) {
         return CTL_USAGE;
     }
-    if (ctl->limit != NULL && (!mcpa_text_u64(mcpa_str(ctl->limit), &limit) || limit > LIMIT_MAX)) {
-        ctl_complain("--limit wants a number up to %d", LIMIT_MAX);
-        return CTL_USAGE;
-    }
-    if (strcmp(ctl->words[0], "search") == 0) {
-        return search(ctl, &filter, limit);
-    }
-    if (strcmp(ctl->words[0], "follow") == 0) {
-        return follow(ctl, &filter, limit);
-    }
-    ctl_complain("audit has search, follow and verify, not '%s'", ctl->words[0]);
-    return CTL_USAGE;
+    return strcmp(ctl->words[0], "search") == 0 ? search(ctl, &filter) : follow(ctl, &filter);
 }

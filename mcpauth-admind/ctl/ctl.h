@@ -19,9 +19,12 @@ typedef struct ctl {
     const char *journal_dir;
     bool json;
     /* audit */
-    const char *subject, *client, *address, *location, *reason, *decision, *since, *until, *limit;
+    const char *subject, *client, *address, *location, *reason, *decision, *tool, *status, *request_id, *token_hash, *event;
+    const char *since, *until, *limit, *period, *html;
+    bool all;
+    const char *method; /* explain too */
     /* explain */
-    const char *vhost, *policy, *keys, *origin, *method, *at;
+    const char *vhost, *policy, *keys, *origin, *at;
     const char *words[2];    /* what is no option, behind the command */
     size_t n_words;
     /* found out */
@@ -45,6 +48,9 @@ void ctl_table_cell(ctl_table_t *table, mcpa_str_t text, ctl_colour_t colour); /
 void ctl_table_print(const ctl_table_t *table, bool colour); /* to stdout */
 void ctl_table_print_rows(const ctl_table_t *table, bool colour); /* without the titles */
 void ctl_table_free(ctl_table_t **table);
+/* Client strings must not drive the terminal: C0 and C1 controls, DEL and broken UTF-8 come out as \xNN. Returns columns, one a
+ * character. */
+size_t ctl_escape(mcpa_out_t *out, mcpa_str_t text);
 /* One line to stderr. */
 void ctl_complain(const char *format, ...) MCPA_PRINTF(1, 2);
 /* One text with its control characters escaped, coloured if wanted. */
@@ -59,6 +65,7 @@ bool ctl_parse_time(const char *text, int64_t now_us, int64_t *unix_us);
 
 /* the commands */
 ctl_exit_t ctl_status(const ctl_t *ctl), ctl_keys(const ctl_t *ctl), ctl_alerts(const ctl_t *ctl), ctl_metrics(const ctl_t *ctl);
-ctl_exit_t ctl_audit(const ctl_t *ctl), ctl_audit_verify(const ctl_t *ctl), ctl_explain(const ctl_t *ctl);
+ctl_exit_t ctl_audit(const ctl_t *ctl), ctl_audit_verify(const ctl_t *ctl), ctl_audit_report(const ctl_t *ctl);
+ctl_exit_t ctl_explain(const ctl_t *ctl);
 
 #endif

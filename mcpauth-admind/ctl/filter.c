@@ -1,18 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/filter.h"
 
-#include "audit/names.h"
+#include "base/text.h"
+#include "wire/record.h"
 
 #define LINE_MAX_DEPTH  8
 #define LINE_MAX_VALUES 256
+#define TS_HEAD         "{\"ts\":\"" /* as the daemon writes every line */
+#define TS_BYTES        24
 
-static void add(ctl_filter_t *filter, const char *member, const char *value)
+#define AT(member) offsetof(ctl_t, member)
+static const struct row {
+    const char *option;
+    size_t offset;
+    const char *member, *or_member;
+    bool number;
+} rows[] = {
+    { "subject", AT(subject), "sub", NULL, false },
+    { "client", AT(client), "client_id", NULL, false },
+    { "address", AT(address), "ip", NULL, false },
+    { "location", AT(location), "location", NULL, false },
+    { "reason", AT(reason), "reason", NULL, false },
+    { "decision", AT(decision), "decision", NULL, false },
+    { "tool", AT(tool), "rpc_name", NULL, false },
+    { "method", AT(method), "rpc_method", "method", false },
+    { "status", AT(status), "status", NULL, true },
+    { "request-id", AT(request_id), "request_id", NULL, false },
+    { "token-hash", AT(token_hash), "token_hash", NULL, false },
+    { "event", AT(event), "event", NULL, false },
+};
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+_Static_assert(ROWS <= CTL_FILTER_FIELDS, "every option may be given");
+
+static const char *value_of(const ctl_t *ctl, const struct row *row)
 {
-    if (value != NULL) {
-        filter->fields[filter->n_fields].member = member;
-        filter->fields[filter->n_fields].value = mcpa_str(value);
-        filter->n_fields++;
-    }
+    const char *value;
+
+    memcpy(&value, (const char *)ctl + row->offset, sizeof(value));
+    return value;
 }
 
 static bool read_time(const char *option, const char *text, int64_t now_us, int64_t *unix_us)
@@ -24,21 +49,50 @@ static bool read_time(const char *option, const char *text, int64_t now_us, int6
     return false;
 }
 
+bool ctl_filter_period(const ctl_t *ctl, int64_t now_us, int64_t *since_us, int64_t *until_us)
+{
+    *since_us = INT64_MIN;
+    *until_us = INT64_MAX;
+    return read_time("since", ctl->since, now_us, since_us) && read_time("until", ctl->until, now_us, until_us);
+}
+
 bool ctl_filter_init(ctl_filter_t *filter, const ctl_t *ctl, int64_t now_us)
 {
-    *filter = (ctl_filter_t){ .since_us = INT64_MIN, .until_us = INT64_MAX };
-    if (!read_time("since", ctl->since, now_us, &filter->since_us) ||
-        !read_time("until", ctl->until, now_us, &filter->until_us)) {
-        return false;
+    *filter = (ctl_filter_t){ 0 };
+    for (size_t i = 0; i < ROWS; i++) {
+        const char *value = value_of(ctl, &rows[i]);
+        struct ctl_filter_field *field = &filter->fields[filter->n_fields];
+        uint64_t number;
+
+        if (value == NULL) {
+            continue;
+        }
+        *field = (struct ctl_filter_field){ rows[i].member, rows[i].or_member, mcpa_str(value), MCPA_RECORD_ABSENT };
+        if (rows[i].number) {
+            if (!mcpa_text_u64(field->value, &number) || number > INT64_MAX) {
+                ctl_complain("--%s wants a number, not '%s'", rows[i].option, value);
+                return false;
+            }
+            field->number = (int64_t)number;
+        }
+        filter->n_fields++;
     }
-    filter->since_day = ctl->since != NULL ? admind_journal_day(filter->since_us) : 0;
-    add(filter, "sub", ctl->subject);
-    add(filter, "client_id", ctl->client);
-    add(filter, "ip", ctl->address);
-    add(filter, "location", ctl->location);
-    add(filter, "reason", ctl->reason);
-    add(filter, "decision", ctl->decision);
-    return true;
+    if (ctl->event != NULL && strcmp(ctl->event, "request") == 0) { /* their lines name no event; it is the last row */
+        filter->requests = true;
+        filter->n_fields--;
+    }
+    filter->seals = ctl->event != NULL && strcmp(ctl->event, "seal") == 0;
+    return ctl_filter_period(ctl, now_us, &filter->since_us, &filter->until_us);
+}
+
+const char *ctl_filter_given(const ctl_t *ctl)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        if (value_of(ctl, &rows[i]) != NULL) {
+            return rows[i].option;
+        }
+    }
+    return NULL;
 }
 
 /* Whether JSON may spell the value only as it is: then a line without these bytes need not be parsed. */
@@ -52,17 +106,52 @@ static bool is_plain(mcpa_str_t value)
     return value.len > 0;
 }
 
-static bool in_time(const ctl_filter_t *filter, const mcpa_json_t *json)
+static bool is_open(const ctl_filter_t *filter)
 {
-    mcpa_str_t ts = mcpa_json_string(mcpa_json_member(json, "ts"));
+    return filter->since_us == INT64_MIN && filter->until_us == INT64_MAX;
+}
+
+static bool is_in_time(const ctl_filter_t *filter, mcpa_str_t ts)
+{
     char text[40];
     int64_t at_us;
 
-    if (filter->since_us == INT64_MIN && filter->until_us == INT64_MAX) {
-        return true;
-    }
     snprintf(text, sizeof(text), "%.*s", (int)(ts.len < 32 ? ts.len : 32), ts.ptr != NULL ? ts.ptr : "");
     return ts.len > 0 && ctl_parse_time(text, INT64_MAX, &at_us) && at_us >= filter->since_us && at_us < filter->until_us;
+}
+
+/* What can be told without parsing: most lines of a large journal go here. */
+static bool may_match(const ctl_filter_t *filter, mcpa_str_t line)
+{
+    size_t head = sizeof(TS_HEAD) - 1;
+
+    for (size_t i = 0; i < filter->n_fields; i++) {
+        const struct ctl_filter_field *field = &filter->fields[i];
+
+        if (field->number == MCPA_RECORD_ABSENT && is_plain(field->value) &&
+            memmem(line.ptr, line.len, field->value.ptr, field->value.len) == NULL) {
+            return false;
+        }
+    }
+    if (!is_open(filter) && line.len > head + TS_BYTES && memcmp(line.ptr, TS_HEAD, head) == 0 &&
+        line.ptr[head + TS_BYTES] == '"' && memchr(line.ptr + head, '\\', TS_BYTES) == NULL &&
+        memchr(line.ptr + head, '"', TS_BYTES) == NULL) {
+        return is_in_time(filter, (mcpa_str_t){ line.ptr + head, TS_BYTES });
+    }
+    return true;
+}
+
+static bool has_value(const struct ctl_filter_field *field, const mcpa_json_t *json)
+{
+    const mcpa_json_t *value = mcpa_json_member(json, field->member);
+    const mcpa_json_t *other = field->or_member != NULL ? mcpa_json_member(json, field->or_member) : NULL;
+    int64_t number;
+
+    if (field->number != MCPA_RECORD_ABSENT) {
+        return mcpa_json_integer(value, &number) && number == field->number;
+    }
+    return (value != NULL && mcpa_str_eq(mcpa_json_string(value), field->value)) ||
+           (other != NULL && mcpa_str_eq(mcpa_json_string(other), field->value));
 }
 
 bool ctl_filter_matches(const ctl_filter_t *filter, mcpa_str_t line)
@@ -70,20 +159,15 @@ bool ctl_filter_matches(const ctl_filter_t *filter, mcpa_str_t line)
     mcpa_json_t *json = NULL;
     bool matches;
 
-    for (size_t i = 0; i < filter->n_fields; i++) {
-        mcpa_str_t value = filter->fields[i].value;
-
-        if (is_plain(value) && memmem(line.ptr, line.len, value.ptr, value.len) == NULL) {
-            return false;
-        }
-    }
-    if (mcpa_json_parse(&json, line, LINE_MAX_DEPTH, LINE_MAX_VALUES) != MCPA_OK) {
+    if (!may_match(filter, line) || mcpa_json_parse(&json, line, LINE_MAX_DEPTH, LINE_MAX_VALUES) != MCPA_OK) {
         return false; /* damage is the daemon's to report */
     }
-    /* A seal is no record. */
-    matches = mcpa_json_member(json, "instance") != NULL && in_time(filter, json);
+    /* A seal is no record; only the daemon writes lines without an instance. */
+    matches = (mcpa_json_member(json, "instance") != NULL || filter->seals) &&
+              (!filter->requests || mcpa_json_member(json, "event") == NULL) &&
+              (is_open(filter) || is_in_time(filter, mcpa_json_string(mcpa_json_member(json, "ts"))));
     for (size_t i = 0; matches && i < filter->n_fields; i++) {
-        matches = mcpa_str_eq(mcpa_json_string(mcpa_json_member(json, filter->fields[i].member)), filter->fields[i].value);
+        matches = has_value(&filter->fields[i], json);
     }
     mcpa_json_free(&json);
     return matches;

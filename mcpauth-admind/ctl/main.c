@@ -37,9 +37,11 @@ static const struct command {
     { "keys", KEYS, ctl_keys, 0, 0, "keys", "issuers and their keys" },
     { "alerts", ALERTS, ctl_alerts, 0, 0, "alerts", "what fires, and what was resolved lately" },
     { "metrics", METRICS, ctl_metrics, 0, 1, "metrics [PREFIX]", "the samples whose names begin so" },
-    { "audit", AUDIT, ctl_audit, 1, 1, "audit search|follow|verify",
+    { "audit", AUDIT, ctl_audit, 1, 1, "audit search|follow|report|verify",
       "records of the journal, oldest first; follow goes on until it is stopped\n"
-      "      verify: whether one is missing between two others, twice, out of order or broken; exit 1 when so. It does not show that a value\n"
+      "      report: who used what and who was denied what, with sums over all of the journal or a period\n"
+      "      verify: whether one is missing between two others, twice, out of order or broken; exit 1 when so. It does not show "
+      "that a value\n"
       "      was edited, or that records were cut off where an instance or the journal begins or ends" },
     { "explain", EXPLAIN, ctl_explain, 0, 0, "explain --token-file FILE|- --location /mcp",
       "how a request with that token would be decided, and why; exit 1 when it is refused" },
@@ -63,20 +65,29 @@ static const struct option {
       "the same as --token-file: a token itself is not taken here, everybody on the machine could read it" },
     { "json", ALL, AT(json), NULL, "for programs" },
     { "journal", AUDIT, AT(journal_dir), "DIR", "the journal (default: JournalDir of the configuration)" },
-    { "subject", AUDIT, AT(subject), "SUB", "exactly this subject; so with the next five" },
+    { "subject", AUDIT, AT(subject), "SUB", "exactly this subject; what several such options ask for must all be true" },
     { "client", AUDIT, AT(client), "ID", "client_id" },
     { "address", AUDIT, AT(address), "IP", "the client's address" },
     { "location", AUDIT | EXPLAIN, AT(location), "PATH", "the Location, as written in httpd's configuration" },
     { "reason", AUDIT, AT(reason), "WORD", "such as signature_bad" },
     { "decision", AUDIT, AT(decision), "WORD", "allow, deny, limit, error or shadow_deny" },
+    { "tool", AUDIT, AT(tool), "NAME", "of the tool, prompt or resource that the request named" },
+    { "status", AUDIT, AT(status), "N", "the answer's HTTP status" },
+    { "request-id", AUDIT, AT(request_id), "ID", "one request" },
+    { "token-hash", AUDIT, AT(token_hash), "HEX", "one access token, by its hash in the records" },
+    { "event", AUDIT, AT(event), "WORD", "request, decision, gap, corrupt or seal; seals are shown only when asked for" },
     { "since", AUDIT, AT(since), "TIME", "2026-11-21T09:00:00Z, 2026-11-21, or 10min for so long ago" },
     { "until", AUDIT, AT(until), "TIME", "the same" },
-    { "limit", AUDIT, AT(limit), "N", "search: the newest N (default 100, 0: all); follow: stop after N" },
+    { "limit", AUDIT, AT(limit), "N",
+      "search: the newest N (default 100, 0: all); follow: stop after N; report: rows of each table (default 20)" },
+    { "all", AUDIT, AT(all), NULL, "search: everything, as it is read" },
+    { "period", AUDIT, AT(period), "PERIOD", "report: the last whole day, week (from Monday) or month, in UTC" },
+    { "html", AUDIT, AT(html), "FILE", "report: as a page for a browser, which only its owner may read" },
     { "vhost", EXPLAIN, AT(vhost), "NAME", "where several have such a Location" },
     { "policy", EXPLAIN, AT(policy), "FILE", "the policy snapshot (default: policy.json in StateDir)" },
     { "keys", EXPLAIN, AT(keys), "DIR", "the published keys (default: keys in StateDir)" },
     { "origin", EXPLAIN, AT(origin), "ORIGIN", "as if a browser had sent it" },
-    { "method", EXPLAIN, AT(method), "METHOD", "default POST" },
+    { "method", AUDIT | EXPLAIN, AT(method), "METHOD", "audit: JSON-RPC's or HTTP's, such as tools/call; explain: default POST" },
     { "at", EXPLAIN, AT(at), "TIME", "as if it were then" },
 };
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -94,7 +105,8 @@ static void print_usage(FILE *to)
         snprintf(name, sizeof(name), "--%s %s", options[i].name, options[i].value != NULL ? options[i].value : "");
         fprintf(to, "  %-22s %s\n", name, options[i].help);
     }
-    fprintf(to, "\nexit status: 0 good, 1 a bad answer, 2 usage, 3 the daemon cannot be reached, or verify not read the journal\n");
+    fprintf(to,
+            "\nexit status: 0 good, 1 a bad answer, 2 usage, 3 the daemon cannot be reached, or verify not read the journal\n");
 }
 
 static const struct option *find_option(mcpa_str_t name)

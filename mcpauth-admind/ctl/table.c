@@ -33,9 +33,7 @@ const char *ctl_colour_off(bool colour)
     return colour ? "\033[0m" : "";
 }
 
-/* Client strings must not drive the terminal: C0 and C1 controls, DEL and broken UTF-8 come out as \xNN. Returns columns, one a
- * character. */
-static size_t escape(mcpa_out_t *out, mcpa_str_t text)
+size_t ctl_escape(mcpa_out_t *out, mcpa_str_t text)
 {
     size_t width = 0;
 
@@ -71,7 +69,7 @@ void ctl_print_text(FILE *to, mcpa_str_t text)
             n--; /* not through the middle of a character */
         }
         mcpa_out_init(&out, memory, sizeof(memory));
-        escape(&out, (mcpa_str_t){ text.ptr, n });
+        ctl_escape(&out, (mcpa_str_t){ text.ptr, n });
         fwrite(out.ptr, 1, out.len, to);
         text.ptr += n;
         text.len -= n;
@@ -138,7 +136,7 @@ void ctl_table_cell(ctl_table_t *table, mcpa_str_t text, ctl_colour_t colour)
     }
     mcpa_out_init(&out, memory, sizeof(memory));
     text.len = text.len > CELL_MAX_BYTES / 4 - 1 ? CELL_MAX_BYTES / 4 - 1 : text.len;
-    cell.width = escape(&out, text.len > 0 ? text : MCPA_STR("-"));
+    cell.width = ctl_escape(&out, text.len > 0 ? text : MCPA_STR("-"));
     cell.text = strdup(memory);
     if (cell.text == NULL) {
         table->failed = true;

@@ -88,7 +88,7 @@ def test_wrong_usage_is_status_2_and_told(guarded, arguments):
 def test_help_lists_every_command_and_version_is_one_line(guarded):
     done = ctl(guarded, "--help")
     assert done.returncode == GOOD
-    for command in ("status", "keys", "alerts", "metrics", "audit search|follow|verify", "explain"):
+    for command in ("status", "keys", "alerts", "metrics", "audit search|follow|report|verify", "explain"):
         assert f"mcpauthctl {command}" in done.stdout
     assert ctl(guarded, "--version").stdout.startswith("mcpauthctl ")
 
