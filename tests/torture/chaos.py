@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done to the programs from outside while they work, and how likely they are to die by themselves inside."""
+import collections
+import os
+import re
+import signal
+import time
+
+from harness import paths
+from harness.process import wait_until
+
+# How often a point is passed decides how likely it has to kill there so that all of them do: thousands of times a second for each record,
+# hundreds for each batch, less often where the daemon gathers batches, and a few times in a life. A name that no row knows is taken for one of a few times.
+RECORD, BATCH, ROUND, SELDOM = 0.00015, 0.001, 0.004, 0.05
+RATES = {
+    "spool.committing": RECORD, "spool.written": RECORD, "spool.committed": RECORD, "segment.torn": RECORD, "ingest.taken": 2 * RECORD,
+    "link.sending": BATCH, "link.sent": BATCH, "spool.acked": BATCH, "journal.torn": ROUND, "journal.written": ROUND, "journal.synced": ROUND,
+    "daemon.committed": ROUND, "daemon.acked": ROUND, "file.written": 0.3, "journal.opened": 0.3,
+}
+MOODS = (0.1, 0.5, 1, 1, 2)  # every life has its own: who always dies young never meets what comes late
+POINT = re.compile(r'MCPA_CRASH(?:_DUE)?\("([\w.]+)"\)')
+# How often each is done, against the others.
+EVENTS = {"kill child": 8, "kill daemon": 4, "kill httpd": 1, "stop daemon": 3, "graceful": 2, "remove socket": 1, "journal full": 2, "step clock": 2}
+DAY = 86400
+
+
+def points():
+    """Every crash point of the sources, those of planted faults aside: they exist in mutants only."""
+    found = set()
+    for folder in ("shared", "mod_mcp_auth", "mcpauth-admind"):
+        for path in (paths.SOURCE / folder).rglob("*.c"):
+            found.update(POINT.findall(path.read_text(encoding="utf-8")))
+    return {name: RATES.get(name, SELDOM) for name in sorted(found) if not name.endswith("early")}
+
+
+class Chaos:
+    """Keeps the programs running while it kills them. rates: {point: probability}; events: names of EVENTS."""
+
+    def __init__(self, rig, random, rates, server_rates=None, events=tuple(EVENTS), moods=MOODS, pace=(0.2, 1.0)):
+        self.rig, self.random, self.rates, self.events, self.moods, self.pace = rig, random, rates, events, moods, pace
+        self.server_rates = rates if server_rates is None else server_rates
+        self.done = collections.Counter()   # outside events
+        self.inside = collections.Counter()  # self-inflicted deaths of children, of daemons, by point
+        self.open_limit = 0                 # requests that dead children can have had open
+        self.children_killed = 0            # from outside
+        self.undo = []                      # [(when, what)]
+        self.daemons = set()
+        self.seen_crashes = 0
+        self.failed_since = None
+        self.next_try = 0
+
+    def _mood(self, rates):
+        mood = self.random.choice(self.moods)
+        return {name: min(1, p * mood) for name, p in rates.items()}
+
+    # -- keeping alive ------------------------------------------------------------------------------------------------------------------
+
+    def start_server(self, mpm):
+        self.rig.start_server(mpm, self._mood(self.server_rates))
+
+    def start_daemon(self):
+        self.rig.start_daemon(self._mood(self.rates))
+        self.daemons.add(self.rig.daemon.process.pid)
+
+    def _tend_daemon(self, now):
+        process = self.rig.daemon.process
+        if process.alive:
+            if self.failed_since and now - self.failed_since > 1 and (self.rig.dirs.socket).exists():
+                self.failed_since = None
+            return
+        if process.popen.returncode != -signal.SIGKILL:
+            # It may have to wait for a full disk; it may not give up for good.
+            self.failed_since = self.failed_since or now
+            if now - self.failed_since > 20:
+                raise AssertionError(f"the daemon ends with {process.popen.returncode}:\n{self.rig.daemon.log()[-3000:]}")
+            if now < self.next_try:
+                return
+            self.next_try = now + 0.5
+            self.done["daemon gave up"] += 1
+        self.start_daemon()
+
+    def tend(self):
+        now = time.monotonic()
+        for item in [i for i in self.undo if i[0] <= now]:
+            self.undo.remove(item)
+            item[1]()
+        if not self.rig.server.process.alive:
+            raise AssertionError("httpd's parent ended by itself:\n" + self.rig.server.said())
+        self._tend_daemon(now)
+
+    def run(self, seconds):
+        end = time.monotonic() + seconds
+        due = time.monotonic() + self.random.uniform(*self.pace)
+        while (now := time.monotonic()) < end:
+            self.tend()
+            if now >= due and self.events:
+                name = self.random.choices(self.events, [EVENTS[e] for e in self.events])[0]
+                if getattr(self, name.replace(" ", "_"))() is not False:
+                    self.done[name] += 1
+                due = time.monotonic() + self.random.uniform(*self.pace)
+            time.sleep(0.01)
+
+    def settle(self):
+        """The load pauses, what was begun is undone, and httpd leaves in peace."""
+        self.rig.hammer.pause()
+        for _, what in self.undo:
+            what()
+        self.undo = []
+        time.sleep(0.3)  # a record is written when its answer has left
+        self.rig.server.stop()
+        self.count()
+
+    def count(self):
+        """Deaths inside since the last time; children's are of the current MPM."""
+        lines = self.rig.crash_log.read_text(encoding="ascii").splitlines()
+        for line in lines[self.seen_crashes:]:
+            name, pid = line.split()
+            if int(pid) not in self.daemons:
+                self.open_limit += self.rig.server.threads
+            self.inside[name] += 1
+        self.seen_crashes = len(lines)
+
+    # -- events: False when there was nothing to do ----------------------------------------------------------------------------------------
+
+    def _later(self, seconds, what):
+        self.undo.append((time.monotonic() + seconds, what))
+
+    def kill_child(self):
+        children = self.rig.server.children()
+        if not children:
+            return False
+        try:
+            os.kill(self.random.choice(children), signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        self.children_killed += 1
+        self.open_limit += self.rig.server.threads
+        return True
+
+    def kill_daemon(self):
+        if not self.rig.daemon.process.alive:
+            return False
+        self.rig.daemon.process.kill()
+        return True
+
+    def kill_httpd(self):
+        """The parent and all its children, at once."""
+        server = self.rig.server
+        children = server.children()
+        server.process.kill()
+        for pid in children:  # nobody else's any more
+            try:
+                os.waitpid(pid, 0)
+            except ChildProcessError:
+                pass
+        self.children_killed += len(children)
+        # One may have come after the look.
+        self.open_limit += (len(children) + 2) * server.threads
+        self.count()
+        self.start_server(server.mpm)
+
+    def stop_daemon(self):
+        process = self.rig.daemon.process
+        if not process.alive:
+            return False
+        process.send_signal(signal.SIGSTOP)
+        self._later(self.random.uniform(0.1, 2), lambda: process.send_signal(signal.SIGCONT))
+        return True
+
+    def graceful(self):
+        self.rig.server.process.send_signal(signal.SIGUSR1)
+
+    def remove_socket(self):
+        """Children that are linked stay so; for new ones the daemon is restarted, as an administrator would."""
+        path = self.rig.dirs.socket
+        if not path.exists():
+            return False
+        path.unlink()
+        self._later(1, lambda: path.exists() or self.kill_daemon())
+        return True
+
+    def journal_full(self):
+        self.rig.journal.fill(leave_bytes=self.random.choice((0, 0, 5000, 100000)))
+        self._later(self.random.uniform(0.5, 2), self.rig.journal.free)
+
+    def step_clock(self):
+        self.rig.step_clock(self.random.choice((DAY, -DAY, 0, 3600)))
+
+    def fill_spool(self, seconds):
+        """Again and again, because acknowledged segments make room."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.tend()
+            self.rig.spool.fill()
+            time.sleep(0.05)
+        self.rig.spool.free()
+
+
+def wait_told(hammer, seconds=30):
+    """Until the load has passed a few requests more, so that every child has had a moment."""
+    start = hammer.get("next")
+    wait_until(lambda: hammer.get("next") > start + 500, seconds, "the load goes on")

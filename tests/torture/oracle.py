@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Holds the journal against what the clients saw. Knows nothing of how the records got there."""
+import collections
+import gzip
+import json
+import re
+
+REQUIRED, ON, REFUSED_REQUIRED, REFUSED_ON = range(4)
+UNUSED, SENT, BEGUN, COMPLETE, FOLLOWED = range(5)
+PATH = re.compile(r"^/(?:mcp|on)/(\d+)$")
+EXAMPLES = 8
+FILE = re.compile(r"^audit-(\d{4}-\d\d-\d\d)(?:\.(\d+))?\.jsonl(\.gz)?$")
+
+
+def journal_files(folder):
+    """Oldest first, by name. A file that is there twice, plain and compressed, is read once: a crash fell between the two."""
+    found = {}
+    for path in folder.iterdir():
+        match = FILE.match(path.name)
+        if match:
+            key = match.group(1), int(match.group(2) or 0)
+            if key not in found or not match.group(3):
+                found[key] = path
+    return [found[key] for key in sorted(found)]
+
+
+class Journal:
+    """What stands in it, by request number."""
+
+    def __init__(self, folder, count):
+        self.finals, self.decisions = bytearray(count), bytearray(count)
+        self.status, self.names = {}, {}
+        self.records = self.gaps = self.gap_sum = self.corrupt = self.broken = self.foreign = 0
+        self.seqs = {}
+        self.holes, self.notes = 0, []
+        self.files = journal_files(folder)
+        for path in self.files:
+            with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as f:
+                for number, line in enumerate(f, 1):
+                    self._line(f"{path.name}:{number}", line)
+
+    def note(self, text):
+        if len(self.notes) < EXAMPLES:
+            self.notes.append(text)
+
+    def _line(self, where, line):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            self.broken += 1
+            self.note(f"{where} is no JSON: {line[:80]!r}")
+            return
+        event = record.get("event")
+        if event == "seal":
+            return
+        self._order(where, record)
+        if event == "gap":
+            self.gaps += 1
+            self.gap_sum += record["lost"]
+            self.note(f"{where} is a gap of {record['lost']}")
+        elif event == "corrupt":
+            self.corrupt += 1
+            self.note(f"{where} is a record that arrived corrupt")
+        else:
+            self._request(where, record, event)
+
+    def _order(self, where, record):
+        instance, seq = record["instance"], record["seq"]
+        expected = self.seqs.get(instance, 0) + 1
+        if seq != expected:
+            self.holes += 1
+            self.note(f"{where} has seq {seq} of {instance} where {expected} is due")
+        self.seqs[instance] = max(seq, expected - 1)
+
+    def _request(self, where, record, event):
+        match = PATH.match(record.get("path", ""))
+        number = int(match.group(1)) if match else -1
+        if event not in (None, "decision") or not 0 <= number < len(self.finals):
+            self.foreign += 1
+            self.note(f"{where} is of no request that was sent: {line_of(record)}")
+            return
+        self.records += 1
+        table = self.decisions if event else self.finals
+        table[number] = min(255, table[number] + 1)
+        if table[number] > 1:
+            self.note(f"{where} is the {'decision' if event else 'record'} {number} once more")
+        if not event:
+            self.status[number] = record.get("status")
+        # A request's two records carry one name, no other request has it.
+        if self.names.setdefault(number, record.get("request_id")) != record.get("request_id"):
+            self.foreign += 1
+            self.note(f"{where}: the two records of {number} have different request_ids")
+
+
+def line_of(record):
+    return json.dumps(record)[:120]
+
+
+class Verdict:
+    """counts: what was found; faults: those that must not be, {} when the journal is exactly what it should be.
+
+    entries       [(kind, outcome, status)] as the clients noted them
+    open_limit    requests that killed children can have had open
+    unhurt        range of numbers during which no child was killed, and records could be lost for want of room
+    decisions     the build writes decisions for MCPAuthAudit Required"""
+
+    def __init__(self, journal, entries, open_limit, unhurt=range(0), decisions=True):
+        self.journal = journal
+        self.counts = collections.Counter()
+        for number, (kind, outcome, status) in enumerate(entries):
+            self._request(number, kind, outcome, status, number in unhurt, decisions)
+        self.counts["duplicated"] += sum(n - 1 for table in (journal.finals, journal.decisions) for n in table if n > 1)
+        self.faults = self._faults(open_limit, bool(unhurt))
+
+    def _request(self, number, kind, outcome, status, unhurt, decisions):
+        if outcome == UNUSED:
+            return
+        count, journal = self.counts, self.journal
+        final, decision = journal.finals[number], journal.decisions[number]
+        count["requests"] += 1
+        count["answered"] += outcome >= COMPLETE
+        if kind == REQUIRED and decisions:
+            # Any byte of a 200 says that the handler ran, so its decision must be there, whoever died then.
+            if status == 200 and not decision:
+                self._lost(number, "was handled without a decision in the journal")
+            count["unfinished"] += bool(decision and not final)
+        elif decision:
+            count["foreign"] += 1
+            journal.note(f"request {number} has a decision that nobody asked for")
+        if final:
+            if outcome >= BEGUN and journal.status[number] != status:
+                count["foreign"] += 1
+                journal.note(f"request {number} was answered with {status}, its record says {journal.status[number]}")
+            count["unanswered"] += outcome < COMPLETE
+        elif outcome >= COMPLETE and unhurt:
+            count["missing"] += 1
+        elif outcome == FOLLOWED:
+            self._lost(number, "was over and has no record")
+        elif outcome == COMPLETE:
+            count["in flight"] += 1
+
+    def _lost(self, number, what):
+        self.counts["lost"] += 1
+        self.journal.note(f"LOST: request {number} {what}")
+
+    def _faults(self, open_limit, gaps_allowed):
+        journal, count = self.journal, self.counts
+        faults = {
+            "lost": count["lost"], "duplicated": count["duplicated"], "holes in seq": journal.holes, "corrupt": journal.corrupt,
+            "lines that are no record": journal.broken, "records of no request": journal.foreign + count["foreign"],
+            "more in flight than dead children had threads": max(0, count["in flight"] - open_limit),
+            "more decisions without a record than dead children had threads": max(0, count["unfinished"] - open_limit),
+        }
+        if gaps_allowed:
+            faults["records missing, and gaps told of another number"] = abs(count["missing"] - journal.gap_sum)
+        else:
+            faults["lost as gaps"] = journal.gap_sum
+        return {name: n for name, n in faults.items() if n}
