@@ -115,13 +115,19 @@ static void copy_rules(admind_alerts_t *alerts, const admind_config_t *config)
     }
 }
 
-static bool make_failures(admind_alerts_t *alerts)
+/* An empty table with this key in place of the old one, which stays where there is no memory. */
+static bool make_failures(admind_alerts_t *alerts, const unsigned char key[16])
 {
     const admind_alert_rule_t *rule = &alerts->rules[ADMIND_RULE_AUTH_FAILURES];
+    admind_failures_t *fresh = admind_failures_new(rule->threshold, rule->window_us, key);
 
+    if (fresh == NULL) {
+        return false;
+    }
     admind_failures_free(&alerts->failures);
-    alerts->failures = admind_failures_new(rule->threshold, rule->window_us, alerts->hash_key);
-    return alerts->failures != NULL;
+    alerts->failures = fresh;
+    memcpy(alerts->hash_key, key, sizeof(alerts->hash_key));
+    return true;
 }
 
 admind_alerts_t *admind_alerts_new(admind_loop_t *loop, const admind_config_t *config, admind_fetcher_t *fetcher,
@@ -129,6 +135,7 @@ admind_alerts_t *admind_alerts_new(admind_loop_t *loop, const admind_config_t *c
                                    void (*facts)(void *ctx, admind_alert_facts_t *facts), void *facts_ctx)
 {
     admind_alerts_t *alerts = calloc(1, sizeof(*alerts));
+    unsigned char key[16];
 
     if (alerts == NULL) {
         return NULL;
@@ -144,7 +151,7 @@ admind_alerts_t *admind_alerts_new(admind_loop_t *loop, const admind_config_t *c
     alerts->timer = admind_timer_new(loop, on_tick, alerts);
     alerts->flush_timer = admind_timer_new(loop, flush, alerts);
     if (alerts->set == NULL || alerts->timer == NULL || alerts->flush_timer == NULL ||
-        getentropy(alerts->hash_key, sizeof(alerts->hash_key)) != 0 || !make_failures(alerts)) {
+        getentropy(key, sizeof(key)) != 0 || !make_failures(alerts, key)) {
         admind_alerts_free(&alerts);
         return NULL;
     }
@@ -256,12 +263,11 @@ void admind_alerts_load(admind_alerts_t *alerts, const mcpa_json_t *saved)
     if (!read_key(key, mcpa_json_string(mcpa_json_member(saved, "hash_key")))) {
         return;
     }
-    memcpy(alerts->hash_key, key, sizeof(key));
-    if (make_failures(alerts)) {
+    if (make_failures(alerts, key)) {
         admind_failures_load(alerts->failures, mcpa_json_member(saved, "failures"));
         admind_rules_pin(alerts);
     } else {
-        admind_log(ADMIND_ERR, "MCPA2413", "out of memory: authentication failures are not counted");
+        admind_log(ADMIND_ERR, "MCPA2413", "out of memory: authentication failures before this start do not count");
     }
     count_firing(alerts);
 }

@@ -16,7 +16,8 @@
 #define NAME_CHARS          (2 * MCPA_INSTANCE_BYTES + 1 + 8) /* "<instance in hex>.<number>" */
 #define TEMPORARY           ".tmp-"
 #define TEMPORARY_MAX_AGE_S 3600
-#define QUEUE_MAX           16384                     /* segments in one look; the rest waits for the next */
+#define QUEUE_MAX           16384                     /* segments in one look; the next one goes on behind them */
+#define OPENS_A_SLICE       128                       /* of files that turn out to be none to adopt: a millisecond or two */
 #define SLICE_BYTES         131072                    /* thousands of short records: about ten milliseconds */
 #define SEGMENT_MAX_BYTES   (16 * MCPA_SEGMENT_BYTES) /* larger ones are none of ours */
 
@@ -32,6 +33,12 @@ struct admind_adopt {
     void *ctx;
     name_t *queue; /* sorted, so segments of one instance come in order */
     size_t count, next;
+    bool is_cut;  /* there were more */
+    name_t after; /* the next look is for names behind this one; "": for all */
+    /* A segment of this instance could not be taken, so no later one may be until there is a new look from the beginning: what comes
+     * before a journalled record counts as known or lost for ever. Names are sorted, so one instance at a time is enough. */
+    unsigned char waiting[MCPA_INSTANCE_BYTES];
+    bool is_waiting;
     uint64_t backlog_bytes;
     admind_log_gate_t gate;
 
@@ -116,51 +123,89 @@ static int compare(const void *a, const void *b)
     return strcmp(((const name_t *)a)->text, ((const name_t *)b)->text);
 }
 
-static void note_segment(admind_adopt_t *adopt, int at, const char *name, unsigned char *instance, size_t *cap)
+/* Only the first QUEUE_MAX names behind 'after' are kept; the rest is for the next look. */
+static void cut_queue(admind_adopt_t *adopt)
+{
+    if (adopt->count > 0) {
+        qsort(adopt->queue, adopt->count, sizeof(adopt->queue[0]), compare);
+    }
+    if (adopt->count > QUEUE_MAX) {
+        adopt->count = QUEUE_MAX;
+        adopt->is_cut = true;
+    }
+}
+
+/* false: no memory; then nothing of this look may be used, because a segment without its predecessors would make them lost. */
+static bool note_segment(admind_adopt_t *adopt, int at, const char *name, const unsigned char *instance, size_t *cap)
 {
     struct stat st;
 
-    if (adopt->linked(adopt->ctx, instance) || fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode)) {
-        return;
+    if (adopt->linked(adopt->ctx, instance)) {
+        return true;
     }
-    adopt->backlog_bytes += (uint64_t)st.st_size;
+    if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
+        adopt->backlog_bytes += (uint64_t)st.st_size;
+    }
+    if (strcmp(name, adopt->after.text) <= 0) {
+        return true;
+    }
+    if (adopt->count == 2 * QUEUE_MAX) {
+        cut_queue(adopt);
+    }
     if (adopt->count == *cap) {
-        name_t *grown = *cap >= QUEUE_MAX ? NULL : realloc(adopt->queue, (*cap + 256) * sizeof(*grown));
+        name_t *grown = realloc(adopt->queue, (*cap + 256) * sizeof(*grown));
 
         if (grown == NULL) {
-            return;
+            return false;
         }
         adopt->queue = grown;
         *cap += 256;
     }
     memcpy(adopt->queue[adopt->count++].text, name, NAME_CHARS + 1);
+    return true;
 }
 
-static void look(admind_adopt_t *adopt, int64_t now_us)
+/* false: not everything that is there was seen. */
+static bool read_names(admind_adopt_t *adopt, DIR *dir, int64_t now_us)
 {
     unsigned char instance[MCPA_INSTANCE_BYTES];
     const struct dirent *entry;
     size_t cap = 0;
+
+    while (errno = 0, (entry = readdir(dir)) != NULL) {
+        if (parse_name(entry->d_name, instance)) {
+            if (!note_segment(adopt, dirfd(dir), entry->d_name, instance, &cap)) {
+                return false;
+            }
+        } else if (strncmp(entry->d_name, TEMPORARY, strlen(TEMPORARY)) == 0) {
+            sweep_temporary(dirfd(dir), entry->d_name, now_us);
+        }
+    }
+    return errno == 0;
+}
+
+static void look(admind_adopt_t *adopt, int64_t now_us)
+{
     DIR *dir = opendir(adopt->dir);
 
     free(adopt->queue);
     adopt->queue = NULL;
     adopt->count = adopt->next = 0;
+    adopt->is_cut = false;
     adopt->backlog_bytes = 0;
     if (dir == NULL) {
         return;
     }
-    while ((entry = readdir(dir)) != NULL) {
-        if (parse_name(entry->d_name, instance)) {
-            note_segment(adopt, dirfd(dir), entry->d_name, instance, &cap);
-        } else if (strncmp(entry->d_name, TEMPORARY, strlen(TEMPORARY)) == 0) {
-            sweep_temporary(dirfd(dir), entry->d_name, now_us);
-        }
+    if (adopt->after.text[0] == '\0') {
+        adopt->is_waiting = false;
+    }
+    if (!read_names(adopt, dir, now_us)) {
+        adopt->count = 0;
+        adopt->is_cut = false;
     }
     closedir(dir);
-    if (adopt->count > 0) {
-        qsort(adopt->queue, adopt->count, sizeof(adopt->queue[0]), compare);
-    }
+    cut_queue(adopt);
+    adopt->after = adopt->is_cut ? adopt->queue[adopt->count - 1] : (name_t){ "" };
 }
 
 /* ---- one segment */
@@ -175,40 +220,97 @@ static void complain(admind_adopt_t *adopt, int64_t now_us, const char *name, co
     }
 }
 
-/* Opens and locks; false: not to be adopted, now or ever. */
+/* Nothing more of the segment in work, nor of those behind it, before the next look. */
+static void wait_for_instance(admind_adopt_t *adopt)
+{
+    close_segment(adopt);
+    memcpy(adopt->waiting, adopt->instance, sizeof(adopt->waiting));
+    adopt->is_waiting = true;
+}
+
+/* A file that somebody could lock has no owner any more. What it is called, whose it is and what its header says must agree. NULL: it is to be
+ * adopted; "": not now, its owner lives; else what is wrong with it. */
+static const char *check_segment(const admind_adopt_t *adopt, int fd)
+{
+    unsigned char bytes[MCPA_SEGMENT_HEADER_BYTES];
+    mcpa_segment_header_t header;
+    struct stat st;
+    ssize_t n;
+
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != adopt->peer_uid || st.st_nlink != 1 ||
+        st.st_size > SEGMENT_MAX_BYTES || (st.st_mode & S_IWOTH) != 0) {
+        return "is no segment file of PeerUser";
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        return "";
+    }
+    n = pread(fd, bytes, sizeof(bytes), 0);
+    if (n < 0) {
+        return strerror(errno);
+    }
+    /* A header that is not there, or torn, says nothing: each record is checked against the name's instance by itself. */
+    if (mcpa_segment_header_read(&header, bytes, (size_t)n) == MCPA_OK &&
+        memcmp(header.instance, adopt->instance, sizeof(header.instance)) != 0) {
+        return "is the segment of another child than its name says";
+    }
+    return NULL;
+}
+
+/* Opens and locks. false: not to be adopted now, nor what follows of the same instance. */
 static bool open_segment(admind_adopt_t *adopt, const name_t *name, int64_t now_us)
 {
-    struct stat st;
+    const char *wrong;
     int dir = open(adopt->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int fd = dir < 0 ? -1 : openat(dir, name->text, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
     if (dir >= 0) {
         close(dir);
     }
-    if (fd < 0) {
-        if (errno != ENOENT) {
-            complain(adopt, now_us, name->text, strerror(errno));
+    if (fd < 0 && errno == ENOENT) {
+        return true; /* its owner has taken it away: the journal has it */
+    }
+    wrong = fd >= 0 ? check_segment(adopt, fd) : errno == ELOOP || errno == ENXIO ? "is no file" : strerror(errno);
+    if (wrong != NULL) {
+        if (wrong[0] != '\0') {
+            complain(adopt, now_us, name->text, wrong);
+        }
+        if (fd >= 0) {
+            close(fd);
         }
         return false;
     }
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != adopt->peer_uid || st.st_nlink != 1 ||
-        st.st_size > SEGMENT_MAX_BYTES) {
-        complain(adopt, now_us, name->text, "is no segment file of PeerUser");
-        close(fd);
-        return false;
-    }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || !parse_name(name->text, adopt->instance) ||
-        adopt->linked(adopt->ctx, adopt->instance)) {
-        close(fd);
-        return false; /* its owner lives */
-    }
     adopt->fd = fd;
     adopt->name = *name;
-    adopt->at = MCPA_SEGMENT_HEADER_BYTES; /* the header repeats what the name says; each record is checked against the instance
-                                              by itself */
+    adopt->at = MCPA_SEGMENT_HEADER_BYTES;
     adopt->last_seq = 0;
     adopt->done = false;
     return true;
+}
+
+/* Opens the next segment of the queue that is to be adopted, if there is one among the next few. */
+static void open_next(admind_adopt_t *adopt, int64_t now_us)
+{
+    for (int i = 0; i < OPENS_A_SLICE && adopt->fd < 0 && adopt->next < adopt->count; i++) {
+        const name_t *name = &adopt->queue[adopt->next++];
+
+        if (!parse_name(name->text, adopt->instance) ||
+            (adopt->is_waiting && memcmp(adopt->waiting, adopt->instance, sizeof(adopt->waiting)) == 0)) {
+            continue;
+        }
+        if (adopt->linked(adopt->ctx, adopt->instance) || !open_segment(adopt, name, now_us)) {
+            wait_for_instance(adopt);
+        }
+    }
+}
+
+/* The segment before the one in work is there: made after the look that found this one. */
+static bool has_predecessor(const admind_adopt_t *adopt)
+{
+    unsigned long number = strtoul(adopt->name.text + 2 * MCPA_INSTANCE_BYTES + 1, NULL, 10);
+    char path[4096];
+    int n = snprintf(path, sizeof(path), "%s/%.*s.%08lu", adopt->dir, 2 * MCPA_INSTANCE_BYTES, adopt->name.text, number - 1);
+
+    return number > 0 && n > 0 && (size_t)n < sizeof(path) && access(path, F_OK) == 0;
 }
 
 /* false: start over later. */
@@ -221,6 +323,9 @@ static bool take(admind_adopt_t *adopt, const mcpa_envelope_t *envelope, int64_t
             admind_ingest_take(adopt->ingest, adopt->instance, envelope->seq, envelope->payload, envelope->payload_len, now_us);
     }
     if (verdict == ADMIND_TAKE_HOLE) {
+        if (adopt->last_seq == 0 && has_predecessor(adopt)) {
+            return false;
+        }
         /* Its predecessors were taken first, and its owner is dead: what is missing before this record is lost, and is journalled
          * so. */
         verdict = admind_ingest_begin(adopt->ingest, adopt->instance, envelope->seq, now_us);
@@ -257,8 +362,10 @@ static void read_slice(admind_adopt_t *adopt, int64_t now_us)
     size_t used = 0;
 
     if (n < 0) {
-        complain(adopt, now_us, adopt->name.text, strerror(errno));
-        close_segment(adopt);
+        if (errno != EINTR) {
+            complain(adopt, now_us, adopt->name.text, strerror(errno));
+        }
+        wait_for_instance(adopt);
         return;
     }
     while (!adopt->done) {
@@ -277,7 +384,7 @@ static void read_slice(admind_adopt_t *adopt, int64_t now_us)
             }
             adopt->done = true; /* zeroes, the end, or the tail that the child died in: never committed */
         } else if (!take(adopt, &envelope, now_us)) {
-            close_segment(adopt);
+            wait_for_instance(adopt);
             return;
         } else {
             used += envelope.total_len;
@@ -292,14 +399,12 @@ bool admind_adopt_run(admind_adopt_t *adopt, int64_t now_us)
         if (adopt->next == adopt->count) {
             look(adopt, now_us);
         }
-        while (adopt->fd < 0 && adopt->next < adopt->count) {
-            open_segment(adopt, &adopt->queue[adopt->next++], now_us);
-        }
+        open_next(adopt, now_us);
     }
     if (adopt->fd >= 0 && !adopt->done) {
         read_slice(adopt, now_us);
     }
-    return adopt->fd >= 0;
+    return adopt->fd >= 0 || adopt->next < adopt->count;
 }
 
 void admind_adopt_committed(admind_adopt_t *adopt, int64_t now_us)
@@ -319,4 +424,5 @@ void admind_adopt_failed(admind_adopt_t *adopt)
 {
     close_segment(adopt);
     adopt->next = adopt->count; /* look afresh: what was taken since the last commit must be read again */
+    adopt->after = (name_t){ "" };
 }

@@ -135,5 +135,9 @@ mcpa_status_t admind_tail_read(int fd, const char *name, int dir_fd, bool last, 
         }
     }
     free(block);
+    /* Lines that a killed daemon wrote and did not live to sync count as durable from here on. */
+    if (status == MCPA_OK && fdatasync(fd) != 0) {
+        status = MCPA_EIO;
+    }
     return status == MCPA_OK && last ? cut(fd, name, dir_fd, *at) : status;
 }

@@ -234,6 +234,63 @@ static void files_of_others_stay(void **state)
     assert_int_equal(n_told, 0);
 }
 
+/* What comes before a journalled record counts as known for ever, so nobody may overtake. */
+static void nothing_overtakes_a_segment_that_must_wait(void **state)
+{
+    const char *first = make_segment(1, 0, 1, 3, MCPA_STR("")), *second = make_segment(1, 1, 4, 6, MCPA_STR(""));
+    const char *other = make_segment(2, 0, 1, 3, MCPA_STR(""));
+    int fd = open(in_dir(first), O_RDWR);
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX), 0); /* as it is while the kernel ends its owner, one descriptor after the other */
+    (void)run();
+    assert_true(is_there(first) && is_there(second));
+    assert_false(is_there(other));
+    close(fd);
+    assert_int_equal(chmod(in_dir(first), 0666), 0); /* or what an administrator has to mend */
+    (void)run();
+    assert_true(is_there(first) && is_there(second));
+    assert_int_equal(chmod(in_dir(first), 0660), 0);
+    (void)run();
+    assert_int_equal(durable(1), 6);
+    assert_int_equal(n_told, 9); /* no gap */
+}
+
+static void a_segment_under_another_name_stays(void **state)
+{
+    const char *name = make_segment(1, 0, 1, 3, MCPA_STR("")), *wrong = "spool/77000000000000000000000000000000.00000000";
+
+    (void)state;
+    assert_int_equal(rename(in_dir(name), in_dir(wrong)), 0);
+    (void)run();
+    assert_true(is_there(wrong));
+    assert_int_equal(n_told, 0);
+}
+
+/* More files than one look takes, none of them to be adopted, and an honest one behind them. */
+static void many_odd_files_do_not_hide_the_others(void **state)
+{
+    const char *name = make_segment(1, 0, 1, 3, MCPA_STR("")), *early = make_segment(0, 0, 1, 3, MCPA_STR(""));
+    unsigned slices;
+
+    (void)state;
+    for (int i = 0; i < 17000; i++) {
+        char odd[64];
+
+        (void)snprintf(odd, sizeof(odd), "spool/%032d.00000000", i);
+        put_file(odd, "", 0);
+        assert_int_equal(chmod(in_dir(odd), 0666), 0);
+    }
+    slices = run();
+    assert_true(slices > 100); /* nobody waits for all of it */
+    slices += run();
+    (void)run();
+    assert_false(is_there(name) || is_there(early));
+    assert_int_equal(n_told, 6);
+    assert_true(slices < 400);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -248,6 +305,9 @@ int main(void)
         TEST(an_empty_segment_is_removed),
         TEST(what_is_none_of_ours_stays),
         TEST(files_of_others_stay),
+        TEST(nothing_overtakes_a_segment_that_must_wait),
+        TEST(a_segment_under_another_name_stays),
+        TEST(many_odd_files_do_not_hide_the_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fault sweeps: the first, second, third... call of one kind fails, until a whole life has not met the fault (tests/torture/faults). Whatever fails,
+what was committed is in the journal once, nothing is acknowledged before it is synced, and nobody crashes, hangs or spins."""
+import os
+import re
+import subprocess
+
+import pytest
+
+from harness import paths
+
+TESTS = paths.BUILD / "tests"
+SHIM = TESTS / ".libs" / "faults.so"
+DONE = re.compile(r"^(\S+): (\d+) lives, the last with call (\d+), (\d+) wrong$", re.M)
+
+# What each life meets, and how many calls at the least: a sweep that finds nothing to break proves nothing.
+DAEMON = {
+    "memory": 100, "memory-onward": 100, "write-enospc": 8, "write-enospc-onward": 6, "write-eio": 8, "write-eintr": 8, "write-short": 8, "sync-eio": 8,
+    "sync-enospc-onward": 6, "sync-truncate": 8, "send-eintr": 4, "send-enobufs": 4, "send-reset-onward": 4, "send-short": 4, "open-emfile": 8,
+    "open-emfile-onward": 8, "open-eio": 8, "rename-eio": 2, "rename-enospc-onward": 2, "unlink-eio": 4, "unlink-eio-onward": 4, "read-eio": 8, "read-eintr": 8,
+    "write-die": 8, "sync-die": 8, "send-die": 4, "open-die": 8, "rename-die": 2, "unlink-die": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def programs():
+    if paths.SANITIZE or paths.VALGRIND:
+        pytest.skip("the shim and a sanitizer both take malloc's place")
+    done = subprocess.run(["make", "-C", str(TESTS), "faults.la", "faults_admind"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def sweep(program, fault, least, tmp):
+    """Every call in turn; MCPAUTH_FAULTS=--full leaves none out."""
+    done = subprocess.run([str(TESTS / program), fault, *os.environ.get("MCPAUTH_FAULTS", "").split()], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, timeout=1200, check=False, env={**os.environ, "LD_PRELOAD": str(SHIM), "TMPDIR": str(tmp)})
+    found = DONE.search(done.stdout)
+    assert done.returncode == 0 and found, done.stdout[-4000:]
+    print(found.group(0))
+    assert int(found.group(3)) >= least, f"the fault was met {int(found.group(3)) - 1} times: {done.stdout}"
+
+
+@pytest.mark.parametrize("fault", DAEMON)
+def test_the_daemon_loses_nothing_when_a_call_fails(programs, tmp_path, fault):
+    sweep("faults_admind", fault, DAEMON[fault], tmp_path)
