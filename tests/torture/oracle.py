@@ -46,12 +46,13 @@ class Journal:
     def _line(self, where, line):
         try:
             record = json.loads(line)
-        except ValueError:
+            event = record.get("event")
+            if event == "seal":
+                return
+            _ = record["instance"], record["seq"]
+        except (ValueError, AttributeError, KeyError):
             self.broken += 1
-            self.note(f"{where} is no JSON: {line[:80]!r}")
-            return
-        event = record.get("event")
-        if event == "seal":
+            self.note(f"{where} is no record: {line[:80]!r}")
             return
         self._order(where, record)
         if event == "gap":
