@@ -25,7 +25,8 @@ static const char style[] =
     "caption{text-align:left;color:var(--soft);padding:.2rem .5rem}"
     "th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid var(--line);vertical-align:top;unicode-bidi:isolate;"
     "overflow-wrap:anywhere}"
-    "th{font-weight:600}.n{text-align:right;white-space:nowrap}tbody tr:nth-child(even){background:var(--stripe)}"
+    "th{font-weight:600;overflow-wrap:normal}td+.k{min-width:7rem}td+td+td+td+.k{min-width:10rem}.n{text-align:right;white-space:"
+    "nowrap}tbody tr:nth-child(even){background:var(--stripe)}"
     ".sums{width:auto;min-width:24rem}svg{width:100%;height:auto;display:block}svg text{fill:var(--soft);font:12px sans-serif}"
     ".a{fill:var(--allow)}.r{fill:var(--refuse)}.s{fill:var(--shadow)}.g{stroke:var(--line)}"
     ".warn{border-left:4px solid var(--refuse);padding-left:.6rem}code{overflow-wrap:anywhere}"
@@ -245,7 +246,7 @@ static void put_rows(FILE *to, const ctl_by_row_t *by, const ctl_page_t *page)
         for (size_t p = 0; p < parts; p++) {
             mcpa_str_t part = ctl_report_part(page->rows[i].key, p);
 
-            fputs("<td>", to);
+            fputs("<td class=\"k\">", to);
             put_text(to, part.len > 0 ? part : MCPA_STR("-"));
             fputs("</td>", to);
         }

@@ -4,7 +4,7 @@
 #define WIDTH      960
 #define HEIGHT     220
 #define LEFT       70 /* room for the numbers of the axis */
-#define TOP        10
+#define TOP        28 /* the legend */
 #define BOTTOM     30
 #define PLOT       (HEIGHT - TOP - BOTTOM)
 #define GRID_LINES 4
@@ -18,15 +18,35 @@ static uint64_t refused_of(const uint64_t counts[CTL_TALLY_COLUMNS])
     return counts[CTL_DENIED] + counts[CTL_LIMITED] + counts[CTL_ERRORS];
 }
 
-/* 1, 2 or 5 times a power of ten, at least as high: so that a quarter of it is a number that people read. */
+/* At least as high, so that a quarter of it is a number that people read. */
 static uint64_t round_up(uint64_t highest)
 {
+    static const uint64_t steps[] = { 4, 8, 12, 16, 20, 24, 32, 40 };
     uint64_t power = 1;
 
-    while (power <= UINT64_MAX / 100 && power * 10 < highest) {
+    while (power <= UINT64_MAX / 1000 && power * 40 < highest) {
         power *= 10;
     }
-    return highest <= power ? power : highest <= 2 * power ? 2 * power : highest <= 5 * power ? 5 * power : 10 * power;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        if (power * steps[i] >= highest) {
+            return power * steps[i];
+        }
+    }
+    return highest;
+}
+
+/* What the colours mean, from the right edge. */
+static void put_legend(FILE *to, bool shadow)
+{
+    static const struct {
+        const char *class, *text;
+    } rows[] = { { "r", "refused" }, { "a", "let through" }, { "s", "shadow denied" } };
+    int x = WIDTH - 70;
+
+    for (size_t i = 0; i < (shadow ? 3 : 2); i++, x -= 110) {
+        fprintf(to, "<rect class=\"%s\" x=\"%d\" y=\"4\" width=\"10\" height=\"10\"/><text x=\"%d\" y=\"13\">%s</text>\n",
+                rows[i].class, x, x + 15, rows[i].text);
+    }
 }
 
 static void put_grid(FILE *to, uint64_t top)
@@ -35,8 +55,7 @@ static void put_grid(FILE *to, uint64_t top)
         double y = TOP + PLOT - (double)PLOT * i / GRID_LINES, value = (double)top * i / GRID_LINES;
 
         fprintf(to, "<line class=\"g\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT, WIDTH, y, y);
-        fprintf(to, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.*f</text>\n", LEFT - 8, y + 4,
-                value == (double)(uint64_t)value ? 0 : 2, value);
+        fprintf(to, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.0f</text>\n", LEFT - 8, y + 4, value);
     }
 }
 
@@ -75,6 +94,7 @@ void ctl_plot_times(FILE *to, const ctl_bar_t *bars, size_t count, unsigned step
             : step_hours == 24 ? "day"
                                : "week or more",
             count, (unsigned long long)highest);
+    put_legend(to, false);
     put_grid(to, top);
     for (size_t i = 0; i < count; i++) {
         double x = LEFT + step * (double)i;
@@ -86,14 +106,14 @@ void ctl_plot_times(FILE *to, const ctl_bar_t *bars, size_t count, unsigned step
                     step_hours == 1 ? when + 5 : (when[10] = '\0', when));
         }
     }
-    fputs("</svg>\n<p class=\"soft\">Lower part: let through. Upper part: denied, limited or failed.</p>\n", to);
+    fputs("</svg>\n", to);
 }
 
 static void put_bar(FILE *to, const ctl_tally_row_t *row, size_t at, double unit)
 {
     double all = (double)row->total * unit, refused = (double)refused_of(row->counts) * unit;
     double shadow = (double)row->counts[CTL_SHADOW] * unit, rest = all - refused - shadow;
-    size_t y = at * ROW + 4;
+    size_t y = TOP + at * ROW + 4;
 
     if (rest > 0) {
         fprintf(to, "<rect class=\"a\" x=\"%d\" y=\"%zu\" width=\"%.1f\" height=\"%d\"/>", NAMES, y, rest, ROW - 8);
@@ -132,10 +152,12 @@ void ctl_plot_rows(FILE *to, const ctl_page_t *page, const ctl_by_row_t *by, voi
     fprintf(
         to,
         "<svg viewBox=\"0 0 %d %zu\" role=\"img\" aria-labelledby=\"%s-title %s-desc\"><title id=\"%s-title\">%s</title>"
-        "<desc id=\"%s-desc\">A bar for each of the first %zu, the longest first. The numbers stand in the table below.</desc>\n",
-        WIDTH, count * ROW + 4, by->name, by->name, by->name, by->title, by->name, count);
+        "<desc id=\"%s-desc\">A bar for each of the first %zu, the longest first: what was let through, what Shadow would have "
+        "denied, what was refused. The numbers stand in the table below.</desc>\n",
+        WIDTH, TOP + count * ROW + 4, by->name, by->name, by->name, by->title, by->name, count);
+    put_legend(to, true);
     for (size_t i = 0; i < count; i++) {
-        fprintf(to, "<text x=\"%d\" y=\"%zu\" text-anchor=\"end\">", NAMES - 8, i * ROW + 17);
+        fprintf(to, "<text x=\"%d\" y=\"%zu\" text-anchor=\"end\">", NAMES - 8, TOP + i * ROW + 17);
         put_name(to, ctl_report_part(page->rows[i].key, 0), put_text);
         fputs("</text>", to);
         put_bar(to, &page->rows[i], i, unit);
