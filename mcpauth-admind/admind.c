@@ -130,13 +130,14 @@ static bool start_audit(admind_t *admind, char *error, size_t cap)
     mcpa_status_t status;
     bool ok;
 
-    admind->journal = admind_journal_open(admind->config->journal_dir, ADMIND_JOURNAL_FILE_BYTES, error, cap);
+    admind->journal = admind_journal_open(admind->config->journal_dir, (uint64_t)admind->config->journal_file_bytes, error, cap);
     if (admind->journal == NULL) {
         return false;
     }
+    admind->shelf = admind_shelf_new(admind->config->journal_dir);
     admind->marks = admind_marks_new(ADMIND_MARKS_MAX);
     admind->metrics = mcpa_metrics_new();
-    if (admind->marks == NULL || admind->metrics == NULL) {
+    if (admind->shelf == NULL || admind->marks == NULL || admind->metrics == NULL) {
         return say(error, cap, "no memory");
     }
     status = admind_checkpoint_load(&checkpoint, admind->config->journal_dir, admind->marks);
@@ -186,11 +187,13 @@ static void take_down(admind_t *admind)
     admind_fetcher_free(&admind->fetcher);
     mcpa_metrics_free(&admind->metrics);
     admind_marks_free(&admind->marks);
+    admind_shelf_free(&admind->shelf);
     admind_journal_close(&admind->journal);
     admind_timer_free(&admind->adopt_timer);
     admind_timer_free(&admind->checkpoint_timer);
     admind_timer_free(&admind->house_timer);
     admind_timer_free(&admind->retry_timer);
+    admind_timer_free(&admind->shelf_timer);
     admind_timer_free(&admind->watchdog_timer);
     admind_watch_free(&admind->signals);
     if (admind->signal_fd >= 0) {

@@ -10,6 +10,7 @@
 #include "audit/ingest.h"
 #include "audit/journal.h"
 #include "audit/marks.h"
+#include "audit/shelf.h"
 #include "config.h"
 #include "health.h"
 #include "http/http.h"
@@ -34,11 +35,12 @@ struct admind {
     admind_marks_t *marks;
     admind_ingest_t *ingest;
     admind_adopt_t *adopt;
+    admind_shelf_t *shelf;
     admind_peers_t *peers;
     admind_policyfile_t *policy;
     admind_http_t *http;
 
-    admind_timer_t *adopt_timer, *checkpoint_timer, *house_timer, *retry_timer, *watchdog_timer;
+    admind_timer_t *adopt_timer, *checkpoint_timer, *house_timer, *retry_timer, *shelf_timer, *watchdog_timer;
     admind_watch_t *signals;
     int signal_fd;
 
@@ -48,6 +50,8 @@ struct admind {
     bool dirty;                /* something was committed since the last checkpoint */
     unsigned clean_ticks;      /* ticks of the checkpoint's timer without one */
     uint64_t checkpoint_bytes; /* what the journal had written then */
+    admind_position_t checkpointed; /* by the last one; "": none yet */
+    uint64_t shelf_bytes;      /* what the journal had written at the last slice */
     bool checkpoint_failing;   /* told once */
     bool reload;               /* why the loop was left */
 };

@@ -12,7 +12,7 @@
 #define DAY_US    (86400 * SECOND_US)
 
 static admind_setter_t set_listen, set_path, set_socket, set_number, set_duration, set_word, set_alert, set_alertmanager,
-    set_webhook, set_level, set_loopback, set_switch;
+    set_webhook, set_level, set_loopback, set_switch, set_size;
 
 #define AT(member) offsetof(admind_config_t, member)
 static const admind_row_t rows[] = {
@@ -25,6 +25,8 @@ static const admind_row_t rows[] = {
     { "JournalRetentionDays", set_number, AT(journal_retention_days), "90", "a number of days from 1 to 3650", 1, 1, 3650,
       false },
     { "PeerUser", set_word, AT(peer_user), "www-data", "the user that httpd's children run as", 1, 0, 0, false },
+    { "JournalFileSize", set_size, AT(journal_file_bytes), "64m", "a size from 64k to 4g, such as 64m", 1, 64 << 10,
+      INT64_C(4) << 30, false },
     { "KeyRefresh", set_duration, AT(key_refresh_us), "10min", "a duration from 1s to 24h, such as 10min", 1, SECOND_US, DAY_US,
       false },
     { "KeyMaxStale", set_duration, AT(key_max_stale_us), "24h", "a duration from 1s to 30d, such as 24h", 1, SECOND_US,
@@ -124,6 +126,18 @@ static bool set_duration(admind_config_t *config, const admind_row_t *row, char 
         return complain(why, cap, "is out of range", values[0], row);
     }
     *(int64_t *)member(config, row) = us;
+    return true;
+}
+
+static bool set_size(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap)
+{
+    uint64_t bytes;
+
+    (void)n;
+    if (!mcpa_text_size(mcpa_str(values[0]), &bytes) || bytes < (uint64_t)row->low || bytes > (uint64_t)row->high) {
+        return complain(why, cap, "is out of range", values[0], row);
+    }
+    *(int64_t *)member(config, row) = (int64_t)bytes;
     return true;
 }
 

@@ -44,6 +44,7 @@ typedef struct admind_config {
     char *spool_dir;
     char *journal_dir;
     int64_t journal_retention_days;
+    int64_t journal_file_bytes;
     char *peer_user;
     uid_t peer_uid; /* set by admind_config_check */
     gid_t peer_gid;

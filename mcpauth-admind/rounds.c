@@ -17,6 +17,9 @@
 #define CHECKPOINT_BYTES       (64 * 1024 * 1024)
 #define CHECKPOINT_CLEAN_TICKS 12 /* once a minute even when no record came: alerts resolve and keys are fetched all the same */
 #define HOUSE_MS               3600000
+#define SHELF_MS               5  /* between two slices of some 2 ms each */
+#define SHELF_BUSY_MS          50 /* while records come */
+#define SHELF_BUSY_BYTES       65536
 #define RETRY_FIRST_MS         1000
 #define RETRY_LAST_MS          10000
 #define DAY_US                 INT64_C(86400000000)
@@ -40,6 +43,9 @@ void admind_rounds_checkpoint(admind_t *admind)
     if (status != MCPA_OK && !admind->checkpoint_failing) {
         admind_log(ADMIND_ERR, "MCPA2004", "checkpoint cannot be written (%s); the next start will replay more of the journal",
                    mcpa_status_word(status));
+    }
+    if (status == MCPA_OK) {
+        admind->checkpointed = position;
     }
     admind->checkpoint_failing = status != MCPA_OK;
     admind->dirty = false;
@@ -126,9 +132,26 @@ static void on_house(void *ctx)
     admind_position_t end;
 
     admind_journal_position(admind->journal, &end);
-    admind_shelf_retain(admind->config->journal_dir, &end, admind->config->journal_retention_days, now_us);
+    admind_shelf_retain(admind->shelf, &end, admind->config->journal_retention_days, now_us, admind_loop_mono_us(admind->loop));
     admind_marks_forget(admind->marks, now_us - admind->config->journal_retention_days * DAY_US);
     admind_timer_arm(admind->house_timer, HOUSE_MS);
+}
+
+/* What is written now comes before what was written long ago. */
+static void on_shelf(void *ctx)
+{
+    admind_t *admind = ctx;
+    uint64_t written = admind_journal_written_bytes(admind->journal);
+    bool busy = written - admind->shelf_bytes > SHELF_BUSY_BYTES;
+    int64_t delay_ms = ADMIND_SHELF_IDLE_MS;
+
+    admind->shelf_bytes = written;
+    if (admind->disk_failed) {
+        admind_shelf_yield(admind->shelf);
+    } else {
+        delay_ms = admind_shelf_step(admind->shelf, &admind->checkpointed);
+    }
+    admind_timer_arm(admind->shelf_timer, delay_ms > 0 ? delay_ms : busy ? SHELF_BUSY_MS : SHELF_MS);
 }
 
 static void on_watchdog(void *ctx)
@@ -164,10 +187,11 @@ bool admind_rounds_start(admind_t *admind)
     admind->checkpoint_timer = admind_timer_new(loop, on_checkpoint, admind);
     admind->house_timer = admind_timer_new(loop, on_house, admind);
     admind->retry_timer = admind_timer_new(loop, on_retry, admind);
+    admind->shelf_timer = admind_timer_new(loop, on_shelf, admind);
     admind->watchdog_timer = admind_timer_new(loop, on_watchdog, admind);
     admind->signal_fd = admind_service_signals();
     if (admind->adopt_timer == NULL || admind->checkpoint_timer == NULL || admind->house_timer == NULL ||
-        admind->retry_timer == NULL || admind->watchdog_timer == NULL || admind->signal_fd < 0 ||
+        admind->retry_timer == NULL || admind->shelf_timer == NULL || admind->watchdog_timer == NULL || admind->signal_fd < 0 ||
         !admind_loop_after(loop, after_round, admind)) {
         return false;
     }
@@ -175,6 +199,7 @@ bool admind_rounds_start(admind_t *admind)
     admind_timer_arm(admind->adopt_timer, 0);
     admind_timer_arm(admind->checkpoint_timer, CHECKPOINT_MS);
     admind_timer_arm(admind->house_timer, 0);
+    admind_timer_arm(admind->shelf_timer, ADMIND_SHELF_IDLE_MS);
     if (admind_service_watchdog_ms() > 0) {
         admind_timer_arm(admind->watchdog_timer, 0);
     }

@@ -138,24 +138,27 @@ mcpa_status_t admind_journal_replay(admind_journal_t *journal, const admind_posi
     for (size_t i = 0; i < count && status == MCPA_OK; i++) {
         int order = admind_journal_name_compare(&names[i], &start);
         bool last = i + 1 == count;
+        bool open = last && !names[i].compressed; /* compressed and the last: the plain one after it was taken away */
         uint64_t at = order == 0 ? from->offset : 0;
         int fd;
 
         if (order < 0 && !last) {
             continue;
         }
-        admind_journal_name_format(text, &names[i]);
-        fd = openat(journal->dir_fd, text, (last ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC);
+        admind_journal_name_on_disk(text, &names[i]);
+        fd = openat(journal->dir_fd, text, (open ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0) {
             status = MCPA_EIO;
             break;
         }
         /* A last file before the checkpoint's own: files were taken away. Nothing of it is to be replayed. */
-        status = order < 0 ? admind_tail_skip(fd, &at) : admind_tail_read(fd, text, journal->dir_fd, last, &at, fn, ctx);
+        status = order < 0 ? admind_tail_skip(fd, &at) : admind_tail_read(fd, text, journal->dir_fd, open, &at, fn, ctx);
         if (last && status == MCPA_OK) {
-            journal->fd = fd;
             journal->name = names[i];
             journal->synced = journal->written = at;
+        }
+        if (open && status == MCPA_OK) {
+            journal->fd = fd;
         } else {
             close(fd);
         }

@@ -1,30 +1,431 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/shelf.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "audit/gzip.h"
 #include "audit/names.h"
+#include "base/crash.h"
 #include "log.h"
 
-size_t admind_shelf_retain(const char *dir, const admind_position_t *end, int64_t days, int64_t now_us)
+#define TEMPORARY      ".tmp-audit-"
+#define SYNC_BYTES     ((uint64_t)1024 * 1024) /* so that no single sync is long */
+#define RETRY_FIRST_MS 60000
+#define RETRY_LAST_MS  3600000
+#define HOUR_US        INT64_C(3600000000)
+#define DAY_US         (24 * HOUR_US)
+
+/* Of the file that is being compressed. */
+typedef struct work {
+    admind_journal_name_t name;
+    char plain[ADMIND_JOURNAL_NAME_BYTES], packed[ADMIND_JOURNAL_NAME_BYTES];
+    char temporary[ADMIND_JOURNAL_NAME_BYTES + sizeof(TEMPORARY)];
+    int in, out;             /* -1: no work */
+    admind_gzip_t *gzip;     /* while it is compressed */
+    admind_gunzip_t *gunzip; /* while it is read back */
+    uint64_t at;             /* of the plain file */
+    uint64_t synced;         /* of what was written */
+} work_t;
+
+struct admind_shelf {
+    char *dir;
+    int dir_fd;
+    work_t work;
+    char looked[ADMIND_JOURNAL_NAME_BYTES]; /* the checkpoint's file when there was nothing to do */
+    admind_journal_name_t tried;            /* failed last: the others come first; day 0: none */
+    int64_t retry_ms;                       /* 0: nothing failed */
+    /* The clock, see admind_shelf_retain. */
+    int64_t believed_us, believed_mono_us; /* -1: never looked */
+    int64_t ahead_mono_us;                 /* since when the wall clock is ahead; -1: it is not */
+    bool clock_seen, clock_told;
+    char lines[ADMIND_SHELF_SLICE_BYTES], again[ADMIND_SHELF_SLICE_BYTES];
+};
+
+/* ---- opening and closing */
+
+/* What a kill left. */
+static void sweep(int dir_fd)
 {
-    int32_t first_kept = admind_journal_day(now_us - days * INT64_C(86400000000));
-    char text[ADMIND_JOURNAL_NAME_BYTES], path[4096];
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+
+    if (stream == NULL) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return;
+    }
+    while ((entry = readdir(stream)) != NULL) {
+        if (strncmp(entry->d_name, TEMPORARY, strlen(TEMPORARY)) == 0) {
+            (void)unlinkat(dir_fd, entry->d_name, 0);
+        }
+    }
+    closedir(stream);
+}
+
+admind_shelf_t *admind_shelf_new(const char *dir)
+{
+    admind_shelf_t *shelf = calloc(1, sizeof(*shelf));
+    struct stat st;
+
+    if (shelf == NULL) {
+        return NULL;
+    }
+    shelf->work.in = shelf->work.out = -1;
+    shelf->believed_mono_us = shelf->ahead_mono_us = -1;
+    shelf->dir = strdup(dir);
+    shelf->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (shelf->dir == NULL || shelf->dir_fd < 0) {
+        admind_shelf_free(&shelf);
+        return NULL;
+    }
+    if (fstatat(shelf->dir_fd, "checkpoint.json", &st, AT_SYMLINK_NOFOLLOW) == 0) {
+        shelf->believed_us = (int64_t)st.st_mtim.tv_sec * 1000000;
+        shelf->clock_seen = true;
+    }
+    sweep(shelf->dir_fd);
+    return shelf;
+}
+
+static void drop_work(admind_shelf_t *shelf)
+{
+    work_t *work = &shelf->work;
+
+    admind_gzip_free(&work->gzip);
+    admind_gunzip_free(&work->gunzip);
+    if (work->out >= 0) {
+        close(work->out);
+        (void)unlinkat(shelf->dir_fd, work->temporary, 0); /* gone already when it was renamed */
+    }
+    if (work->in >= 0) {
+        close(work->in);
+    }
+    work->in = work->out = -1;
+}
+
+void admind_shelf_free(admind_shelf_t **shelf)
+{
+    admind_shelf_t *gone = *shelf;
+
+    if (gone == NULL) {
+        return;
+    }
+    *shelf = NULL;
+    drop_work(gone);
+    if (gone->dir_fd >= 0) {
+        close(gone->dir_fd);
+    }
+    free(gone->dir);
+    free(gone);
+}
+
+/* ---- compressing */
+
+static int64_t back_off(admind_shelf_t *shelf)
+{
+    shelf->retry_ms = shelf->retry_ms == 0                  ? RETRY_FIRST_MS
+                      : shelf->retry_ms * 2 < RETRY_LAST_MS ? shelf->retry_ms * 2
+                                                            : RETRY_LAST_MS;
+    return shelf->retry_ms;
+}
+
+void admind_shelf_yield(admind_shelf_t *shelf)
+{
+    drop_work(shelf);
+}
+
+/* why: of which errno tells. The other files come first, so that one that cannot be read holds up none. */
+static int64_t failed(admind_shelf_t *shelf, const char *why)
+{
+    if (shelf->retry_ms == 0) {
+        admind_log(ADMIND_WARNING, "MCPA2121", "journal: %s stays as it is for now: %s", shelf->work.plain, why);
+    }
+    shelf->tried = shelf->work.name;
+    drop_work(shelf);
+    return back_off(shelf);
+}
+
+/* The oldest plain file before the checkpoint's, behind 'tried'. *any: there is one at all. */
+static bool find_work(const admind_shelf_t *shelf, const admind_position_t *checkpoint, admind_journal_name_t *found, bool *any)
+{
+    admind_journal_name_t *names = NULL, end;
+    size_t count = 0;
+    bool is_found = false;
+
+    *any = false;
+    if (!admind_journal_name_parse(&end, checkpoint->file) || admind_journal_names(&names, &count, shelf->dir) != MCPA_OK) {
+        return false;
+    }
+    for (size_t i = 0; i < count && !is_found && admind_journal_name_compare(&names[i], &end) < 0; i++) {
+        if (!names[i].compressed) {
+            *any = true;
+            is_found = admind_journal_name_compare(&names[i], &shelf->tried) > 0;
+            *found = names[i];
+        }
+    }
+    free(names);
+    return is_found;
+}
+
+/* The journal needs room before we do: at the worst what is compressed is as large as what it is made of. */
+static bool has_room(int dir_fd, uint64_t bytes)
+{
+    struct statvfs fs;
+
+    return fstatvfs(dir_fd, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize > 2 * bytes;
+}
+
+static int64_t begin(admind_shelf_t *shelf, const admind_journal_name_t *name)
+{
+    work_t *work = &shelf->work;
+    struct stat st;
+
+    work->name = *name;
+    work->name.compressed = true;
+    admind_journal_name_format(work->plain, name);
+    admind_journal_name_on_disk(work->packed, &work->name);
+    snprintf(work->temporary, sizeof(work->temporary), ".tmp-%s", work->packed);
+    work->at = work->synced = 0;
+    work->in = openat(shelf->dir_fd, work->plain, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (work->in < 0 || fstat(work->in, &st) != 0) {
+        return failed(shelf, strerror(errno));
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return failed(shelf, "no regular file");
+    }
+    if (!has_room(shelf->dir_fd, (uint64_t)st.st_size)) {
+        return failed(shelf, "too little room to compress it");
+    }
+    (void)unlinkat(shelf->dir_fd, work->temporary, 0);
+    work->out = openat(shelf->dir_fd, work->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    /* As the plain one, but never for everybody. */
+    if (work->out < 0 || fchmod(work->out, st.st_mode & 0770) != 0) {
+        return failed(shelf, strerror(errno));
+    }
+    (void)!fchown(work->out, (uid_t)-1, st.st_gid); /* a group of others: then it keeps ours */
+    work->gzip = admind_gzip_new(work->out);
+    return work->gzip == NULL ? failed(shelf, "no memory") : 0;
+}
+
+static ssize_t read_plain(admind_shelf_t *shelf, size_t len)
+{
+    ssize_t n;
+
+    do {
+        n = pread(shelf->work.in, shelf->lines, len, (off_t)shelf->work.at);
+    } while (n < 0 && errno == EINTR);
+    return n;
+}
+
+/* Everything is written: to the disk with it, and out of the page cache, so that what is read back is what the disk has. */
+static int64_t packed(admind_shelf_t *shelf)
+{
+    work_t *work = &shelf->work;
+
+    if (admind_gzip_finish(work->gzip) != MCPA_OK || fsync(work->out) != 0) {
+        return failed(shelf, strerror(errno));
+    }
+    MCPA_CRASH("shelf.packed");
+    (void)posix_fadvise(work->out, 0, 0, POSIX_FADV_DONTNEED);
+    admind_gzip_free(&work->gzip);
+    work->at = 0;
+    work->gunzip = admind_gunzip_new(work->out);
+    return work->gunzip == NULL ? failed(shelf, "no memory") : 0;
+}
+
+static int64_t pack_slice(admind_shelf_t *shelf)
+{
+    work_t *work = &shelf->work;
+    ssize_t n = read_plain(shelf, sizeof(shelf->lines));
+
+    if (n == 0) {
+        return packed(shelf);
+    }
+    if (n < 0 || admind_gzip_write(work->gzip, shelf->lines, (size_t)n) != MCPA_OK) {
+        return failed(shelf, strerror(errno));
+    }
+    work->at += (uint64_t)n;
+    if (admind_gzip_written(work->gzip) - work->synced >= SYNC_BYTES) {
+        if (fdatasync(work->out) != 0) {
+            return failed(shelf, strerror(errno));
+        }
+        work->synced = admind_gzip_written(work->gzip);
+    }
+    MCPA_CRASH("shelf.slice");
+    return 0;
+}
+
+/* The compressed form takes the plain one's place. */
+static int64_t replace(admind_shelf_t *shelf)
+{
+    work_t *work = &shelf->work;
+    struct timespec times[2];
+    struct stat st;
+
+    if (fstat(work->in, &st) != 0) {
+        return failed(shelf, strerror(errno));
+    }
+    if (st.st_nlink == 0) { /* retention was faster */
+        drop_work(shelf);
+        return 0;
+    }
+    times[0] = st.st_atim;
+    times[1] = st.st_mtim;
+    if (futimens(work->out, times) != 0 || fsync(work->out) != 0 ||
+        renameat(shelf->dir_fd, work->temporary, shelf->dir_fd, work->packed) != 0) {
+        return failed(shelf, strerror(errno));
+    }
+    MCPA_CRASH("shelf.renamed");
+    if (fsync(shelf->dir_fd) != 0) {
+        return failed(shelf, strerror(errno));
+    }
+    MCPA_CRASH("shelf.synced");
+    if (unlinkat(shelf->dir_fd, work->plain, 0) != 0) {
+        return failed(shelf, strerror(errno));
+    }
+    MCPA_CRASH("shelf.unlinked");
+    admind_log(ADMIND_INFO, "MCPA2122", "journal: %s compressed from %llu bytes to %llu", work->plain,
+               (unsigned long long)work->at, (unsigned long long)admind_gunzip_taken(work->gunzip));
+    drop_work(shelf);
+    shelf->retry_ms = 0;
+    return 0;
+}
+
+static int64_t check_slice(admind_shelf_t *shelf)
+{
+    work_t *work = &shelf->work;
+    ssize_t there;
+    size_t n;
+
+    if (admind_gunzip_read(work->gunzip, shelf->again, sizeof(shelf->again), &n) != MCPA_OK) {
+        return failed(shelf, "its compressed form cannot be read back");
+    }
+    there = read_plain(shelf, n > 0 ? n : 1);
+    if (there < 0) {
+        return failed(shelf, strerror(errno));
+    }
+    if ((size_t)there != n || memcmp(shelf->lines, shelf->again, n) != 0) {
+        return failed(shelf, "its compressed form is not the same");
+    }
+    work->at += n;
+    return n == 0 ? replace(shelf) : 0;
+}
+
+int64_t admind_shelf_step(admind_shelf_t *shelf, const admind_position_t *checkpoint)
+{
+    admind_journal_name_t name;
+    bool any;
+
+    if (shelf->work.gzip != NULL) {
+        return pack_slice(shelf);
+    }
+    if (shelf->work.gunzip != NULL) {
+        return check_slice(shelf);
+    }
+    if (strcmp(shelf->looked, checkpoint->file) == 0) {
+        return ADMIND_SHELF_IDLE_MS;
+    }
+    if (find_work(shelf, checkpoint, &name, &any)) {
+        return begin(shelf, &name);
+    }
+    shelf->tried.day = 0; /* what failed has its next turn */
+    if (!any) {
+        snprintf(shelf->looked, sizeof(shelf->looked), "%s", checkpoint->file);
+    }
+    return ADMIND_SHELF_IDLE_MS;
+}
+
+/* ---- retention */
+
+static int64_t believe(admind_shelf_t *shelf, int64_t wall_us, int64_t mono_us)
+{
+    if (!shelf->clock_seen) {
+        shelf->believed_us = wall_us;
+    } else if (shelf->believed_mono_us >= 0) {
+        shelf->believed_us += mono_us - shelf->believed_mono_us;
+    }
+    shelf->clock_seen = true;
+    shelf->believed_mono_us = mono_us;
+    if (wall_us > shelf->believed_us + HOUR_US && shelf->ahead_mono_us < 0) {
+        shelf->ahead_mono_us = mono_us;
+    }
+    if (wall_us <= shelf->believed_us + HOUR_US || mono_us - shelf->ahead_mono_us >= DAY_US) {
+        shelf->believed_us = wall_us;
+        shelf->ahead_mono_us = -1;
+        shelf->clock_told = false;
+    }
+    return shelf->believed_us;
+}
+
+/* The day a file counts as. One that bears a day to come was begun while the clock was ahead: then it is as old as its last line.
+ */
+static int32_t day_of(const admind_shelf_t *shelf, const admind_journal_name_t *name, int32_t today)
+{
+    char text[ADMIND_JOURNAL_NAME_BYTES];
+    struct stat st;
+
+    admind_journal_name_on_disk(text, name);
+    if (name->day <= today || fstatat(shelf->dir_fd, text, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        return name->day;
+    }
+    return admind_journal_day((int64_t)st.st_mtim.tv_sec * 1000000);
+}
+
+/* Both forms, and the copy of damage that tail.c kept. */
+static bool remove_file(const admind_shelf_t *shelf, const admind_journal_name_t *name)
+{
+    char text[ADMIND_JOURNAL_NAME_BYTES], other[ADMIND_JOURNAL_NAME_BYTES + sizeof(".damaged")];
+    bool gone = false;
+
+    admind_journal_name_format(text, name);
+    snprintf(other, sizeof(other), "%s.damaged", text);
+    (void)unlinkat(shelf->dir_fd, other, 0);
+    snprintf(other, sizeof(other), "%s.gz", text);
+    gone = unlinkat(shelf->dir_fd, other, 0) == 0;
+    return unlinkat(shelf->dir_fd, text, 0) == 0 || gone;
+}
+
+static void tell_clock(admind_shelf_t *shelf, const char *file)
+{
+    if (!shelf->clock_told) {
+        shelf->clock_told = true;
+        admind_log(ADMIND_NOTICE, "MCPA2123",
+                   "journal: the clock is ahead of what was expected; %s and later files are kept until it stayed so for a day",
+                   file);
+    }
+}
+
+size_t admind_shelf_retain(admind_shelf_t *shelf, const admind_position_t *end, int64_t days, int64_t wall_us, int64_t mono_us)
+{
+    int64_t now_us = believe(shelf, wall_us, mono_us);
+    int32_t today = admind_journal_day(now_us), first_kept = admind_journal_day(now_us - days * DAY_US);
+    int32_t by_the_clock = admind_journal_day(wall_us - days * DAY_US);
     admind_journal_name_t *names = NULL, current;
     size_t count = 0, gone = 0;
 
-    if (!admind_journal_name_parse(&current, end->file) || admind_journal_names(&names, &count, dir) != MCPA_OK) {
+    if (!admind_journal_name_parse(&current, end->file) || admind_journal_names(&names, &count, shelf->dir) != MCPA_OK) {
         return 0;
     }
-    for (size_t i = 0; i < count && names[i].day < first_kept; i++) {
-        if (admind_journal_name_compare(&names[i], &current) >= 0) {
-            break; /* a clock far ahead must not take the file from under us */
-        }
+    for (size_t i = 0; i < count && admind_journal_name_compare(&names[i], &current) < 0; i++) {
+        int32_t day = day_of(shelf, &names[i], today);
+        char text[ADMIND_JOURNAL_NAME_BYTES];
+
         admind_journal_name_format(text, &names[i]);
-        snprintf(path, sizeof(path), "%s/%s", dir, text);
-        if (unlink(path) == 0) {
+        if (day >= first_kept) {
+            if (day < by_the_clock) {
+                tell_clock(shelf, text);
+            }
+            break;
+        }
+        if (remove_file(shelf, &names[i])) {
             admind_log(ADMIND_NOTICE, "MCPA2105", "journal: %s removed after %lld days", text, (long long)days);
             gone++;
         }

@@ -8,8 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit/gzip.h"
 #include "files.h"
 #include "log.h"
+
+#define BLOCK_BYTES ((size_t)2 * ADMIND_LINE_MAX_BYTES)
 
 static ssize_t read_at(int fd, void *memory, size_t len, uint64_t offset)
 {
@@ -104,14 +107,72 @@ static size_t take_lines(const char *block, size_t len, bool last, const char *n
     return at;
 }
 
+/* The line format never begins so. */
+static bool is_compressed(int fd)
+{
+    char magic[2];
+
+    return read_at(fd, magic, 2, 0) == 2 && memcmp(magic, "\x1f\x8b", 2) == 0;
+}
+
+static mcpa_status_t read_stream(admind_gunzip_t *gunzip, char *block, const char *name, uint64_t *at,
+                                 bool (*fn)(void *ctx, mcpa_str_t line), void *ctx)
+{
+    uint64_t skip = *at;
+    size_t held = 0, n = 0;
+    bool stop = false;
+
+    for (;;) {
+        mcpa_status_t status = admind_gunzip_read(gunzip, block + held, BLOCK_BYTES - held, &n);
+        size_t dropped = skip < n ? (size_t)skip : n, taken;
+
+        if (status != MCPA_OK || n == 0) {
+            return status;
+        }
+        memmove(block + held, block + held + dropped, n - dropped);
+        skip -= dropped;
+        held += n - dropped;
+        taken = take_lines(block, held, false, name, fn, ctx, &stop);
+        memmove(block, block + taken, held - taken);
+        held -= taken;
+        *at += taken;
+        if (held == BLOCK_BYTES) {
+            return MCPA_EMALFORMED;
+        }
+    }
+}
+
+/* Damage in a compressed file is no reason not to start: its plain form is gone, and nobody ever writes there again. */
+static mcpa_status_t read_compressed(int fd, const char *name, uint64_t *at, bool (*fn)(void *ctx, mcpa_str_t line), void *ctx)
+{
+    admind_gunzip_t *gunzip = admind_gunzip_new(fd);
+    char *block = malloc(BLOCK_BYTES);
+    mcpa_status_t status = MCPA_ENOMEM;
+
+    if (gunzip != NULL && block != NULL) {
+        status = read_stream(gunzip, block, name, at, fn, ctx);
+    }
+    if (status == MCPA_EMALFORMED) {
+        admind_log(ADMIND_ERR, "MCPA2120", "journal: the compressed form of %s is damaged; its rest is skipped", name);
+        status = MCPA_OK;
+    }
+    admind_gunzip_free(&gunzip);
+    free(block);
+    return status;
+}
+
 mcpa_status_t admind_tail_read(int fd, const char *name, int dir_fd, bool last, uint64_t *at,
                                bool (*fn)(void *ctx, mcpa_str_t line), void *ctx)
 {
-    char *block = malloc(ADMIND_LINE_MAX_BYTES * 2);
+    char *block = NULL;
     mcpa_status_t status = MCPA_OK;
     bool stop = false;
     uint64_t size;
 
+    if (!last && is_compressed(fd)) {
+        return read_compressed(fd, name, at, fn, ctx);
+    }
+    block = malloc(BLOCK_BYTES);
     if (block == NULL || admind_tail_skip(fd, &size) != MCPA_OK) {
         free(block);
         return block == NULL ? MCPA_ENOMEM : MCPA_EIO;
@@ -121,7 +182,7 @@ mcpa_status_t admind_tail_read(int fd, const char *name, int dir_fd, bool last, 
         *at = size;
     }
     while (!stop) {
-        ssize_t n = read_at(fd, block, ADMIND_LINE_MAX_BYTES * 2, *at);
+        ssize_t n = read_at(fd, block, BLOCK_BYTES, *at);
         size_t taken;
 
         if (n <= 0) {

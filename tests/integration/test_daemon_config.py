@@ -15,6 +15,7 @@ REFUSED = {
     "StateDir": [("state", "no absolute path"), ("/nonexistent", "No such file or directory; make it: install -d")],
     "SpoolDir": [("spool", "no absolute path"), ("/nonexistent", "No such file or directory; make it"), ("/etc/passwd", "is no directory")],
     "JournalDir": [("journal", "no absolute path"), ("/nonexistent", "No such file or directory"), ("/", "belongs to uid 0")],
+    "JournalFileSize": [("1k", "out of range; write a size from 64k"), ("5g", "out of range"), ("64x", "out of range"), ("lots", "out of range"), ("-1", "out of range")],
     "JournalRetentionDays": [("0", "out of range; write a number of days from 1"), ("ninety", "out of range"), ("-1", "out of range"), ("4000", "out of range")],
     "PeerUser": [("no-such-user", "there is no such user; name the user")],
     "KeyRefresh": [("0", "out of range; write a duration"), ("2weeks", "out of range"), ("25h", "out of range")],
@@ -86,7 +87,7 @@ def test_a_value_too_many_is_refused(admind, key):
 @pytest.mark.parametrize("key", [k for k in REFUSED if k not in ("Alert", "Webhook", "Alertmanager", "PeerUser")])
 def test_a_key_stands_once(admind, key):
     good = {"Listen": f"127.0.0.1:{admind.port}", "Socket": admind.dirs.socket, "StateDir": admind.dirs.state, "SpoolDir": admind.dirs.spool,
-            "JournalDir": admind.dirs.journal, "JournalRetentionDays": 1, "KeyRefresh": "1min", "KeyMaxStale": "1h", "AdminTokenFile": "/x",
+            "JournalDir": admind.dirs.journal, "JournalRetentionDays": 1, "JournalFileSize": "1m", "KeyRefresh": "1min", "KeyMaxStale": "1h", "AdminTokenFile": "/x",
             "LogLevel": "info", "AllowInsecureFetch": "loopback", "KeyCAFile": "/x", "AllowPrivateFetch": "on"}[key]
     status, output = check(admind, f"{key} {good}\n{key} {good}\n")
     assert status == 1 and re.search(rf"{key} stands in line \d+ already; keep one", output)

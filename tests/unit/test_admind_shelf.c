@@ -1,8 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Closed files of the journal: old ones go when their days have passed. */
+/* Closed files of the journal: compressed without a moment in which one is missing or half there, old ones go when their days
+ * have passed, and a clock that errs takes nothing away. */
 #include "admind_support.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "audit/gzip.h"
+#include "audit/reader.h"
 #include "audit/shelf.h"
+
+#define DAY  "audit-2026-11-21"
+#define HOUR (DAY_US / 24)
+
+static admind_shelf_t *shelf;
+static char error[512];
 
 static admind_position_t at(const char *file)
 {
@@ -12,26 +24,447 @@ static admind_position_t at(const char *file)
     return position;
 }
 
-static void old_files_go_and_the_current_stays(void **state)
+static void open_shelf(void)
 {
-    admind_position_t end = at("audit-2026-11-21.jsonl");
+    shelf = admind_shelf_new(test_dir);
+    assert_non_null(shelf);
+}
+
+static int close_and_drop(void **state)
+{
+    admind_shelf_free(&shelf);
+    return drop_dir(state);
+}
+
+/* What a reader finds: how many lines, each once and in order. */
+static size_t lines_read(void)
+{
+    admind_reader_t *reader = admind_reader_open(test_dir, NULL, error, sizeof(error));
+    size_t n = 0;
+    mcpa_str_t line;
+
+    assert_non_null(reader);
+    while (admind_reader_next(reader, &line) == MCPA_OK) {
+        char want[32];
+
+        (void)snprintf(want, sizeof(want), "line %zu ", n++);
+        assert_true(mcpa_str_starts(line, mcpa_str(want)));
+    }
+    assert_int_equal(admind_reader_next(reader, &line), MCPA_ENOTFOUND);
+    admind_reader_close(&reader);
+    return n;
+}
+
+/* A file of lines that count on from first; returns what the next begins with. */
+static size_t put_lines(const char *name, size_t first, size_t count)
+{
+    FILE *file = fopen(in_dir(name), "wb");
+
+    assert_non_null(file);
+    for (size_t i = first; i < first + count; i++) {
+        assert_true(fprintf(file, "line %zu of a file, %08lx\n", i, random()) > 0);
+    }
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(in_dir(name), 0640), 0);
+    return first + count;
+}
+
+/* Slices until there is nothing to do for now; returns how long to wait then. */
+static int64_t run(const char *checkpoint)
+{
+    admind_position_t position = at(checkpoint);
+    int64_t delay_ms = 0;
+
+    for (int i = 0; delay_ms == 0; i++) {
+        assert_true(i < 10000);
+        delay_ms = admind_shelf_step(shelf, &position);
+    }
+    return delay_ms;
+}
+
+static void closed_files_are_compressed_and_the_checkpoints_is_not(void **state)
+{
+    struct timespec times[2] = { { 1000000000, 0 }, { 1000000000, 5000 } };
+    size_t n = 0;
+    struct stat st;
 
     (void)state;
-    put_file("audit-2026-08-01.jsonl", "a\n", 2);
-    put_file("audit-2026-08-01.1.jsonl", "a\n", 2);
-    put_file("audit-2026-10-22.jsonl", "a\n", 2);
-    put_file("audit-2026-10-21.jsonl", "a\n", 2);
-    put_file("audit-2026-11-21.jsonl", "a\n", 2);
-    assert_int_equal(admind_shelf_retain(test_dir, &end, 30, NOON_US), 3);
-    assert_true(is_there("audit-2026-10-22.jsonl"));
-    assert_int_equal(admind_shelf_retain(test_dir, &end, 30, NOON_US + 4000 * DAY_US), 1);
-    assert_true(is_there("audit-2026-11-21.jsonl"));
+    n = put_lines("audit-2026-11-20.jsonl", n, 20000);
+    n = put_lines(DAY ".jsonl", n, 0);
+    n = put_lines(DAY ".1.jsonl", n, 3);
+    n = put_lines(DAY ".2.jsonl", n, 3);
+    n = put_lines(DAY ".3.jsonl", n, 3);
+    assert_int_equal(utimensat(AT_FDCWD, in_dir("audit-2026-11-20.jsonl"), times, 0), 0);
+    open_shelf();
+    assert_int_equal(run(""), ADMIND_SHELF_IDLE_MS);
+    assert_true(is_there("audit-2026-11-20.jsonl"));
+    assert_int_equal(run(DAY ".2.jsonl"), ADMIND_SHELF_IDLE_MS);
+    assert_false(is_there("audit-2026-11-20.jsonl"));
+    assert_true(is_there(DAY ".jsonl.gz") && is_there(DAY ".1.jsonl.gz"));
+    assert_true(is_there(DAY ".2.jsonl") && is_there(DAY ".3.jsonl"));
+    assert_false(is_there(DAY ".2.jsonl.gz") || is_there(DAY ".3.jsonl.gz"));
+    assert_int_equal(lines_read(), n);
+    assert_int_equal(stat(in_dir("audit-2026-11-20.jsonl.gz"), &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+    assert_int_equal(st.st_mtim.tv_sec, 1000000000);
+    assert_int_equal(st.st_mtim.tv_nsec, 5000);
+    assert_true(st.st_size * 2 < 20000 * 30);
+    /* The checkpoint moves on. */
+    assert_int_equal(run(DAY ".3.jsonl"), ADMIND_SHELF_IDLE_MS);
+    assert_false(is_there(DAY ".2.jsonl"));
+    assert_int_equal(lines_read(), n);
 }
+
+/* A reader of its own between any two slices, and a shelf that ends there. */
+static void at_every_moment_the_journal_is_whole(void **state)
+{
+    admind_position_t end = at(DAY ".1.jsonl");
+    int64_t delay_ms = 0;
+    size_t n = 0, stop, slices;
+
+    (void)state;
+    n = put_lines(DAY ".jsonl", n, 30000);
+    n = put_lines(DAY ".1.jsonl", n, 1);
+    for (stop = 0; delay_ms == 0; stop++) {
+        open_shelf();
+        slices = 0;
+        delay_ms = 0;
+        while (slices < stop && delay_ms == 0) {
+            delay_ms = admind_shelf_step(shelf, &end);
+            slices++;
+        }
+        assert_int_equal(lines_read(), n);
+        admind_shelf_free(&shelf);
+        assert_int_equal(lines_read(), n);
+        assert_false(is_there(".tmp-" DAY ".jsonl.gz"));
+    }
+    assert_true(stop > 8); /* 0.9 MB: some to compress, some to check */
+    assert_false(is_there(DAY ".jsonl"));
+}
+
+static void what_a_kill_left_is_removed_and_done_again(void **state)
+{
+    size_t n = 0;
+
+    (void)state;
+    n = put_lines(DAY ".jsonl", n, 100);
+    n = put_lines(DAY ".1.jsonl", n, 1);
+    put_file(".tmp-" DAY ".jsonl.gz", "half", 4);
+    put_file(".tmp-other", "x", 1);
+    put_file(DAY ".jsonl.gz", "half", 4); /* killed before the plain one went; not even trusted then */
+    open_shelf();
+    assert_false(is_there(".tmp-" DAY ".jsonl.gz"));
+    assert_true(is_there(".tmp-other"));
+    assert_int_equal(lines_read(), n);
+    (void)run(DAY ".1.jsonl");
+    assert_false(is_there(DAY ".jsonl"));
+    assert_int_equal(lines_read(), n);
+}
+
+static void a_full_disk_leaves_the_plain_file_and_is_tried_again(void **state)
+{
+    struct rlimit limit = { 1000, RLIM_INFINITY };
+    size_t n = 0;
+    int64_t delay_ms;
+
+    (void)state;
+    n = put_lines(DAY ".jsonl", n, 30000);
+    n = put_lines(DAY ".1.jsonl", n, 1);
+    open_shelf();
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    delay_ms = run(DAY ".1.jsonl");
+    limit.rlim_cur = RLIM_INFINITY;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_true(delay_ms > ADMIND_SHELF_IDLE_MS);
+    assert_false(is_there(".tmp-" DAY ".jsonl.gz") || is_there(DAY ".jsonl.gz"));
+    assert_int_equal(lines_read(), n);
+    for (int i = 0; i < 3 && is_there(DAY ".jsonl"); i++) {
+        (void)run(DAY ".1.jsonl");
+    }
+    assert_true(is_there(DAY ".jsonl.gz"));
+    assert_int_equal(lines_read(), n);
+}
+
+static void a_file_that_cannot_be_read_holds_up_no_other(void **state)
+{
+    int64_t delays[3];
+
+    (void)state;
+    assert_int_equal(mkdir(in_dir(DAY ".jsonl"), 0700), 0);
+    assert_int_equal(symlink("/etc/passwd", in_dir(DAY ".1.jsonl")), 0);
+    put_lines(DAY ".2.jsonl", 0, 10);
+    put_lines(DAY ".3.jsonl", 10, 1);
+    open_shelf();
+    delays[0] = run(DAY ".3.jsonl");
+    delays[1] = run(DAY ".3.jsonl");
+    delays[2] = run(DAY ".3.jsonl");
+    assert_true(delays[1] == 2 * delays[0] && delays[2] == ADMIND_SHELF_IDLE_MS);
+    assert_true(is_there(DAY ".2.jsonl.gz"));
+    assert_false(is_there(DAY ".1.jsonl.gz"));
+}
+
+/* The copy is made; then the plain file changes: the copy must not take its place. */
+static void a_copy_that_differs_is_thrown_away(void **state)
+{
+    admind_position_t end = at(DAY ".1.jsonl");
+    int64_t delay_ms = 0;
+    FILE *file;
+
+    (void)state;
+    put_lines(DAY ".jsonl", 0, 30000);
+    put_lines(DAY ".1.jsonl", 30000, 1);
+    open_shelf();
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(admind_shelf_step(shelf, &end), 0);
+    }
+    file = fopen(in_dir(DAY ".jsonl"), "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, -3, SEEK_END), 0);
+    assert_int_equal(fputc('#', file), '#');
+    assert_int_equal(fclose(file), 0);
+    while (delay_ms == 0) {
+        delay_ms = admind_shelf_step(shelf, &end);
+    }
+    assert_true(delay_ms > ADMIND_SHELF_IDLE_MS);
+    assert_true(is_there(DAY ".jsonl"));
+    assert_false(is_there(DAY ".jsonl.gz") || is_there(".tmp-" DAY ".jsonl.gz"));
+}
+
+static void the_journals_need_of_room_comes_first(void **state)
+{
+    admind_position_t end = at(DAY ".1.jsonl");
+
+    (void)state;
+    put_lines(DAY ".jsonl", 0, 30000);
+    put_lines(DAY ".1.jsonl", 30000, 1);
+    open_shelf();
+    assert_int_equal(admind_shelf_step(shelf, &end), 0);
+    assert_int_equal(admind_shelf_step(shelf, &end), 0);
+    assert_true(is_there(".tmp-" DAY ".jsonl.gz"));
+    admind_shelf_yield(shelf);
+    assert_false(is_there(".tmp-" DAY ".jsonl.gz"));
+    (void)run(DAY ".1.jsonl");
+    assert_int_equal(lines_read(), 30001);
+}
+
+/* ---- the daemon's own start */
+
+static char seen[256];
+
+static bool see(void *ctx, mcpa_str_t line)
+{
+    (void)ctx;
+    (void)snprintf(seen + strlen(seen), sizeof(seen) - strlen(seen), "%.*s|", MCPA_STR_ARG(line));
+    return true;
+}
+
+static void compress(const char *name)
+{
+    const char *text = get_file(name);
+    char to[64];
+    int fd;
+    admind_gzip_t *gzip;
+
+    (void)snprintf(to, sizeof(to), "%s.gz", name);
+    fd = open(in_dir(to), O_WRONLY | O_CREAT | O_EXCL, 0600);
+    assert_true(fd >= 0);
+    gzip = admind_gzip_new(fd);
+    assert_non_null(gzip);
+    assert_int_equal(admind_gzip_write(gzip, text, strlen(text)), MCPA_OK);
+    assert_int_equal(admind_gzip_finish(gzip), MCPA_OK);
+    admind_gzip_free(&gzip);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(unlink(in_dir(name)), 0);
+}
+
+/* What a replay from this position sees, and which file a record goes to then. */
+static void assert_replay(const char *file, uint64_t offset, const char *lines, const char *next)
+{
+    admind_position_t from = at(file);
+    admind_journal_t *journal = admind_journal_open(test_dir, 1 << 20, error, sizeof(error));
+
+    from.offset = offset;
+    seen[0] = '\0';
+    assert_non_null(journal);
+    assert_int_equal(admind_journal_replay(journal, &from, see, NULL), MCPA_OK);
+    assert_string_equal(seen, lines);
+    assert_int_equal(admind_journal_append(journal, MCPA_STR("new"), NOON_US), MCPA_OK);
+    assert_int_equal(admind_journal_commit(journal), MCPA_OK);
+    admind_journal_position(journal, &from);
+    assert_string_equal(from.file, next);
+    admind_journal_close(&journal);
+}
+
+static void a_start_reads_what_was_compressed_since_its_checkpoint(void **state)
+{
+    (void)state;
+    put_file("audit-2026-11-20.jsonl", "zz\n", 3);
+    put_file(DAY ".jsonl", "a\nb\ntorn", 8);
+    put_file(DAY ".1.jsonl", "c\n", 2);
+    put_file(DAY ".2.jsonl", "d\n", 2);
+    compress("audit-2026-11-20.jsonl");
+    compress(DAY ".jsonl");
+    compress(DAY ".1.jsonl");
+    assert_replay(DAY ".jsonl", 2, "b|c|d|", DAY ".2.jsonl");
+    assert_replay("", 0, "zz|a|b|c|d|new|", DAY ".2.jsonl");
+    assert_replay("audit-2026-11-20.jsonl", 500, "a|b|c|d|new|new|", DAY ".2.jsonl");
+}
+
+static void a_start_never_writes_to_a_compressed_file(void **state)
+{
+    (void)state;
+    put_file(DAY ".jsonl", "a\nb\n", 4);
+    compress(DAY ".jsonl");
+    assert_replay("", 0, "a|b|", DAY ".1.jsonl");
+    assert_true(is_there(DAY ".jsonl.gz"));
+}
+
+static void a_start_survives_damage_in_a_compressed_file(void **state)
+{
+    (void)state;
+    put_file(DAY ".jsonl", "a\nb\n", 4);
+    compress(DAY ".jsonl");
+    assert_int_equal(truncate(in_dir(DAY ".jsonl.gz"), 22), 0);
+    put_file(DAY ".1.jsonl.gz", "\x1f\x8bnonsense", 10);
+    put_file(DAY ".2.jsonl", "c\n", 2);
+    assert_replay("", 0, "a|b|c|", DAY ".2.jsonl");
+}
+
+/* ---- retention */
+
+static size_t retain(const char *current, int64_t days, int64_t wall_us, int64_t mono_us)
+{
+    admind_position_t end = at(current);
+
+    return admind_shelf_retain(shelf, &end, days, wall_us, mono_us);
+}
+
+static void old_files_go_in_both_forms_and_the_current_stays(void **state)
+{
+    (void)state;
+    put_file("audit-2026-08-01.jsonl", "a\n", 2);
+    put_file("audit-2026-08-01.jsonl.gz", "a\n", 2);
+    put_file("audit-2026-08-01.jsonl.damaged", "a\n", 2);
+    put_file("audit-2026-08-01.1.jsonl.gz", "a\n", 2);
+    put_file("audit-2026-10-21.jsonl", "a\n", 2);
+    put_file("audit-2026-10-22.jsonl.gz", "a\n", 2);
+    put_file(DAY ".jsonl", "a\n", 2);
+    open_shelf();
+    assert_int_equal(retain(DAY ".jsonl", 30, NOON_US, 0), 3);
+    assert_false(is_there("audit-2026-08-01.jsonl") || is_there("audit-2026-08-01.jsonl.gz") ||
+                 is_there("audit-2026-08-01.jsonl.damaged"));
+    assert_false(is_there("audit-2026-08-01.1.jsonl.gz") || is_there("audit-2026-10-21.jsonl"));
+    assert_true(is_there("audit-2026-10-22.jsonl.gz"));
+    admind_shelf_free(&shelf);
+    open_shelf();
+    assert_int_equal(retain(DAY ".jsonl", 30, NOON_US + 4000 * DAY_US, 0), 1);
+    assert_true(is_there(DAY ".jsonl"));
+}
+
+static void a_clock_ahead_takes_nothing_away_until_it_stayed_so_for_a_day(void **state)
+{
+    (void)state;
+    put_file("audit-2026-11-20.jsonl", "a\n", 2);
+    put_file(DAY ".jsonl", "a\n", 2);
+    put_file("audit-2026-11-23.jsonl", "a\n", 2);
+    open_shelf();
+    assert_int_equal(retain(DAY ".jsonl", 1, NOON_US, 5), 0);
+    assert_int_equal(retain("audit-2026-11-23.jsonl", 1, NOON_US + 2 * DAY_US + HOUR, 5 + HOUR), 0);
+    /* Back again: as if nothing had been. */
+    assert_int_equal(retain("audit-2026-11-23.jsonl", 1, NOON_US + 2 * HOUR, 5 + 2 * HOUR), 0);
+    for (int hour = 3; hour < 27;
+         hour++) { /* 2026-11-20 is old in twelve hours by any clock; by the clock that is ahead, 21 is too */
+        (void)retain("audit-2026-11-23.jsonl", 1, NOON_US + 2 * DAY_US + hour * HOUR, 5 + hour * HOUR);
+        assert_int_equal(is_there("audit-2026-11-20.jsonl"), hour < 12);
+        assert_true(is_there(DAY ".jsonl"));
+    }
+    assert_int_equal(retain("audit-2026-11-23.jsonl", 1, NOON_US + 2 * DAY_US + 27 * HOUR, 5 + 27 * HOUR), 1);
+    assert_false(is_there(DAY ".jsonl"));
+}
+
+static void a_start_with_a_clock_ahead_takes_nothing_away_either(void **state)
+{
+    struct timespec then[2] = { { NOON_US / 1000000, 0 }, { NOON_US / 1000000, 0 } };
+
+    (void)state;
+    put_file("checkpoint.json", "{}", 2);
+    put_file(DAY ".jsonl", "a\n", 2);
+    put_file(DAY ".1.jsonl", "a\n", 2);
+    assert_int_equal(utimensat(AT_FDCWD, in_dir("checkpoint.json"), then, 0), 0);
+    open_shelf();
+    assert_int_equal(retain(DAY ".1.jsonl", 1, NOON_US + 3 * DAY_US, 77), 0);
+    assert_int_equal(retain(DAY ".1.jsonl", 1, NOON_US + 4 * DAY_US, 77 + DAY_US), 1);
+}
+
+static void a_clock_that_went_back_keeps_more(void **state)
+{
+    (void)state;
+    put_file("audit-2026-11-10.jsonl", "a\n", 2);
+    put_file(DAY ".jsonl", "a\n", 2);
+    open_shelf();
+    assert_int_equal(retain(DAY ".jsonl", 10, NOON_US - DAY_US, 0), 0);
+    assert_int_equal(retain(DAY ".jsonl", 10, NOON_US - 400 * DAY_US, HOUR), 0);
+    assert_true(is_there("audit-2026-11-10.jsonl"));
+}
+
+/* Once the clock was years ahead, and every file since bears such a day. */
+static void files_from_a_day_to_come_go_by_the_age_of_their_last_line(void **state)
+{
+    struct timespec old[2] = { { NOON_US / 1000000 - 40 * 86400, 0 }, { NOON_US / 1000000 - 40 * 86400, 0 } };
+    struct timespec young[2] = { { NOON_US / 1000000 - 86400, 0 }, { NOON_US / 1000000 - 86400, 0 } };
+
+    (void)state;
+    put_file("audit-2031-01-01.jsonl.gz", "a\n", 2);
+    put_file("audit-2031-01-01.1.jsonl", "a\n", 2);
+    put_file("audit-2031-01-01.2.jsonl", "a\n", 2);
+    assert_int_equal(utimensat(AT_FDCWD, in_dir("audit-2031-01-01.jsonl.gz"), old, 0), 0);
+    assert_int_equal(utimensat(AT_FDCWD, in_dir("audit-2031-01-01.1.jsonl"), young, 0), 0);
+    open_shelf();
+    assert_int_equal(retain("audit-2031-01-01.2.jsonl", 30, NOON_US, 0), 1);
+    assert_true(is_there("audit-2031-01-01.1.jsonl"));
+}
+
+static void a_file_that_retention_takes_does_not_come_back_compressed(void **state)
+{
+    admind_position_t end = at(DAY ".jsonl");
+    int64_t delay_ms = 0;
+
+    (void)state;
+    put_lines("audit-2026-08-01.jsonl", 0, 30000);
+    put_file(DAY ".jsonl", "a\n", 2);
+    open_shelf();
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(admind_shelf_step(shelf, &end), 0);
+    }
+    assert_int_equal(retain(DAY ".jsonl", 30, NOON_US, 0), 1);
+    while (delay_ms == 0) {
+        delay_ms = admind_shelf_step(shelf, &end);
+    }
+    assert_false(is_there("audit-2026-08-01.jsonl.gz") || is_there(".tmp-audit-2026-08-01.jsonl.gz"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, close_and_drop)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(old_files_go_and_the_current_stays, make_dir, drop_dir),
+        TEST(closed_files_are_compressed_and_the_checkpoints_is_not),
+        TEST(at_every_moment_the_journal_is_whole),
+        TEST(what_a_kill_left_is_removed_and_done_again),
+        TEST(a_full_disk_leaves_the_plain_file_and_is_tried_again),
+        TEST(a_file_that_cannot_be_read_holds_up_no_other),
+        TEST(a_copy_that_differs_is_thrown_away),
+        TEST(the_journals_need_of_room_comes_first),
+        TEST(a_start_reads_what_was_compressed_since_its_checkpoint),
+        TEST(a_start_never_writes_to_a_compressed_file),
+        TEST(a_start_survives_damage_in_a_compressed_file),
+        TEST(old_files_go_in_both_forms_and_the_current_stays),
+        TEST(a_clock_ahead_takes_nothing_away_until_it_stayed_so_for_a_day),
+        TEST(a_start_with_a_clock_ahead_takes_nothing_away_either),
+        TEST(a_clock_that_went_back_keeps_more),
+        TEST(files_from_a_day_to_come_go_by_the_age_of_their_last_line),
+        TEST(a_file_that_retention_takes_does_not_come_back_compressed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
