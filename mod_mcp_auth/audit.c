@@ -18,7 +18,6 @@ typedef struct count {
 
 /* What one record borrows from while it is written. */
 typedef struct buffers {
-    char request_id[17];
     char token_hash[2 * HASH_BYTES + 1];
     char scopes[MCPA_SCOPE_TEXT_MAX_BYTES + 1];
 } buffers_t;
@@ -83,27 +82,42 @@ static int64_t body_bytes(const mod_mcp_context_t *context)
     return length && mcpa_text_u64(mcpa_str(length), &bytes) && bytes <= INT64_MAX ? (int64_t)bytes : 0;
 }
 
-static void fill_request(mcpa_record_t *record, const mod_mcp_context_t *context, const request_rec *last, buffers_t *buffers)
+/* mod_unique_id's, else our own: the same in all records of the request. */
+static const char *name_of(mod_mcp_context_t *context)
+{
+    if (!context->name) {
+        context->name = apr_table_get(context->root->subprocess_env, "UNIQUE_ID");
+    }
+    if (!context->name) {
+        char *made = apr_palloc(context->root->pool, MOD_MCP_REQUEST_ID_BYTES);
+
+        mod_mcp_request_id(made);
+        context->name = made;
+    }
+    return context->name;
+}
+
+/* What is known when it comes. */
+static void fill_request(mcpa_record_t *record, mod_mcp_context_t *context)
 {
     const request_rec *r = context->root;
-    const char *unique_id = apr_table_get(r->subprocess_env, "UNIQUE_ID");
 
     record->ts = r->request_time;
-    record->latency_ms = apr_time_now() - r->request_time;
     record->method = mcpa_str(r->method);
     record->path = mcpa_str(r->parsed_uri.path ? r->parsed_uri.path : r->uri);
-    record->status = last->status;
-    record->bytes_in = body_bytes(context);
-    record->bytes_out = last->bytes_sent;
     record->ip = mcpa_str(r->useragent_ip);
     record->user_agent = mcpa_str(apr_table_get(r->headers_in, "User-Agent"));
     record->origin = mcpa_str(apr_table_get(r->headers_in, "Origin"));
-    if (unique_id) {
-        record->request_id = mcpa_str(unique_id);
-    } else {
-        mod_mcp_request_id(buffers->request_id);
-        record->request_id = mcpa_str(buffers->request_id);
-    }
+    record->request_id = mcpa_str(name_of(context));
+}
+
+/* What is known when it ends. */
+static void fill_end(mcpa_record_t *record, const mod_mcp_context_t *context, const request_rec *last)
+{
+    record->latency_ms = apr_time_now() - context->root->request_time;
+    record->status = last->status;
+    record->bytes_in = body_bytes(context);
+    record->bytes_out = last->bytes_sent;
 }
 
 static void fill_verdict(mcpa_record_t *record, const mod_mcp_verdict_t *verdict, buffers_t *buffers)
@@ -182,9 +196,56 @@ static void mask_query(request_rec *r)
     }
 }
 
+/* A request that ends without being logged. The spool is gone before pools that outlive the child's. */
+static apr_status_t release_promise(void *memory)
+{
+    mod_mcp_context_t *context = memory;
+    const mod_mcp_runtime_t *runtime = mod_mcp_runtime();
+
+    if (context->promise_open && runtime) {
+        mod_mcp_spool_release(runtime->spool);
+    }
+    context->promise_open = false;
+    return APR_SUCCESS;
+}
+
+bool mod_mcp_audit_promise(request_rec *r, const mod_mcp_verdict_t *verdict)
+{
+    mod_mcp_context_t *context = mod_mcp_context_get(r);
+    const mod_mcp_runtime_t *runtime = mod_mcp_runtime();
+    mcpa_record_t record;
+    buffers_t buffers;
+
+    if (context->promise_made || context->promise_failed || !runtime) {
+        return context->promise_made;
+    }
+    mcpa_record_init(&record);
+    record.event = MCPA_STR("decision");
+    fill_request(&record, context);
+    fill_verdict(&record, verdict, &buffers);
+    if (mod_mcp_spool_promise(runtime->spool, &record) != MCPA_OK) {
+        context->promise_failed = true;
+        return false;
+    }
+    context->promise_made = context->promise_open = true;
+    apr_pool_cleanup_register(context->root->pool, context, release_promise, apr_pool_cleanup_null);
+    return true;
+}
+
+/* What cannot be committed is counted by the spool and told by the link. */
+static void write_record(mod_mcp_context_t *context, const mod_mcp_runtime_t *runtime, const mcpa_record_t *record)
+{
+    if (context->promise_open) {
+        context->promise_open = false;
+        (void)mod_mcp_spool_fulfil(runtime->spool, record);
+    } else {
+        (void)mod_mcp_spool_commit(runtime->spool, record);
+    }
+}
+
 int mod_mcp_audit_log(request_rec *r)
 {
-    const mod_mcp_context_t *context = mod_mcp_context_find(r);
+    mod_mcp_context_t *context = mod_mcp_context_find(r);
     const mod_mcp_runtime_t *runtime = mod_mcp_runtime();
     const mod_mcp_verdict_t *verdict = context ? deciding(context) : NULL;
     request_rec *last = r;
@@ -207,13 +268,13 @@ int mod_mcp_audit_log(request_rec *r)
     if (last != r) {
         mask_query(last);
     }
-    if (verdict->policy.audit == MCPA_AUDIT_OFF) {
+    if (verdict->policy.audit == MCPA_AUDIT_OFF && !context->promise_made) {
         return DECLINED;
     }
     mcpa_record_init(&record);
-    fill_request(&record, context, last, &buffers);
+    fill_request(&record, context);
+    fill_end(&record, context, last);
     fill_verdict(&record, verdict, &buffers);
-    /* What cannot be committed is counted by the spool and told by the link. */
-    (void)mod_mcp_spool_commit(runtime->spool, &record);
+    write_record(context, runtime, &record);
     return DECLINED;
 }

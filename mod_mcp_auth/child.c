@@ -120,6 +120,30 @@ static apr_status_t end_link(void *data)
     return APR_SUCCESS;
 }
 
+/* Like the link's thread: a disk that hangs keeps no process. */
+static apr_status_t end_sync(void *spool)
+{
+    if (!mod_mcp_spool_sync_end(spool, END_MS)) {
+        _exit(0);
+    }
+    return APR_SUCCESS;
+}
+
+/* The child's spool, NULL without what it needs. Its thread is ended before the subpools and after the link, whose cleanup is registered later. */
+static mod_mcp_spool_t *make_spool(apr_pool_t *pchild, const mod_mcp_global_t *global)
+{
+    mod_mcp_spool_t *spool = mod_mcp_spool_new(pchild, global->spool_dir.text, global->spool_max_bytes);
+
+    if (!spool || !global->spool_sync) {
+        return spool;
+    }
+    if (!mod_mcp_spool_sync_start(spool)) {
+        return NULL;
+    }
+    apr_pool_pre_cleanup_register(pchild, spool, end_sync);
+    return spool;
+}
+
 /* After the subpools: a request that ends with its connection's pool still writes its record. */
 static apr_status_t forget(void *unused __attribute__((unused)))
 {
@@ -194,7 +218,7 @@ void mod_mcp_child_init(apr_pool_t *pchild, server_rec *s)
     made = apr_pcalloc(pchild, sizeof(*made));
     made->shm = shared;
     made->keys = make_keys(pchild);
-    made->spool = mod_mcp_spool_new(pchild, global->spool_dir.text, global->spool_max_bytes);
+    made->spool = make_spool(pchild, global);
     if (!made->keys || !made->spool || apr_generate_random_bytes(made->id_secret, sizeof(made->id_secret)) != APR_SUCCESS) {
         /* Guarded requests are answered with 503 then: they find no runtime. */
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s,

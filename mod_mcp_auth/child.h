@@ -23,7 +23,8 @@ const mod_mcp_runtime_t *mod_mcp_runtime(void);
 /* Guarded requests of this child now; any thread. */
 void mod_mcp_requests_add(int by);
 /* Sixteen hex digits, unlike any other child's. */
-void mod_mcp_request_id(char id[17]);
+#define MOD_MCP_REQUEST_ID_BYTES 17
+void mod_mcp_request_id(char id[MOD_MCP_REQUEST_ID_BYTES]);
 
 /* Hooks. */
 int mod_mcp_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);

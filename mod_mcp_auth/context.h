@@ -28,7 +28,12 @@ typedef struct mod_mcp_context {
     mcpa_str_t authorization;
     mcpa_str_t query;
     mod_mcp_verdict_t *verdicts; /* newest first */
-    void *body;                  /* audit.c: counts a body of unknown length; NULL: its length was told */
+    /* audit.c */
+    void *body;          /* counts a body of unknown length; NULL: its length was told */
+    const char *name;    /* the request's id in its records; NULL: none was needed yet */
+    bool promise_failed; /* the spool could not promise to take its record: no handler of an audited section runs any more */
+    bool promise_made;   /* there is a record of the decision, and one of the end must follow */
+    bool promise_open;   /* the spool keeps room for that */
 } mod_mcp_context_t;
 
 /* The context of r's client request; NULL until one of its parts met a guarded section. */

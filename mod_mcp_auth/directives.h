@@ -29,7 +29,7 @@ const char *mod_mcp_set_scope_alias(cmd_parms *cmd, void *conf, const char *lega
 const char *mod_mcp_set_key_wait(cmd_parms *cmd, void *conf, const char *arg);
 const char *mod_mcp_set_socket(cmd_parms *cmd, void *conf, const char *arg);
 const char *mod_mcp_set_state_dir(cmd_parms *cmd, void *conf, const char *arg);
-const char *mod_mcp_set_spool_dir(cmd_parms *cmd, void *conf, const char *path, const char *max);
+const char *mod_mcp_set_spool_dir(cmd_parms *cmd, void *conf, int argc, char *const argv[]);
 const char *mod_mcp_set_token_cache(cmd_parms *cmd, void *conf, const char *arg);
 const char *mod_mcp_set_limit_table(cmd_parms *cmd, void *conf, const char *arg);
 

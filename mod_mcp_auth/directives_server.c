@@ -108,18 +108,64 @@ const char *mod_mcp_set_state_dir(cmd_parms *cmd, void *conf __attribute__((unus
     return set_path(cmd, &mod_mcp_global()->state_dir, arg);
 }
 
-const char *mod_mcp_set_spool_dir(cmd_parms *cmd, void *conf __attribute__((unused)), const char *path, const char *max)
+static bool set_spool_max(mod_mcp_global_t *global, const char *value)
 {
     apr_uint64_t bytes = 0;
 
-    if (max && (strncmp(max, "max=", 4) != 0 || !mcpa_text_size(mcpa_str(max + 4), &bytes) || bytes < SPOOL_MIN_BYTES)) {
-        return apr_psprintf(cmd->pool, "MCPAuthSpoolDir: \"%s\" is not understood; write max=SIZE with at least 2m, as in max=1g",
-                            max);
+    if (!mcpa_text_size(mcpa_str(value), &bytes) || bytes < SPOOL_MIN_BYTES) {
+        return false;
     }
-    if (max) {
-        mod_mcp_global()->spool_max_bytes = bytes;
+    global->spool_max_bytes = bytes;
+    return true;
+}
+
+static bool set_spool_durability(mod_mcp_global_t *global, const char *value)
+{
+    global->spool_sync = !strcmp(value, "sync");
+    return global->spool_sync || !strcmp(value, "process");
+}
+
+static bool set_spool_tmpfs(mod_mcp_global_t *global, const char *value)
+{
+    global->spool_allows_tmpfs = !strcmp(value, "allow");
+    return global->spool_allows_tmpfs || !strcmp(value, "refuse");
+}
+
+static bool set_spool_option(mod_mcp_global_t *global, const char *word)
+{
+    static const struct {
+        const char *name;
+        bool (*set)(mod_mcp_global_t *global, const char *value);
+    } rows[] = {
+        { "max=", set_spool_max },
+        { "durability=", set_spool_durability },
+        { "tmpfs=", set_spool_tmpfs },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        size_t len = strlen(rows[i].name);
+
+        if (!strncmp(word, rows[i].name, len)) {
+            return rows[i].set(global, word + len);
+        }
     }
-    return set_path(cmd, &mod_mcp_global()->spool_dir, path);
+    return false;
+}
+
+const char *mod_mcp_set_spool_dir(cmd_parms *cmd, void *conf __attribute__((unused)), int argc, char *const argv[])
+{
+    if (argc < 1) {
+        return "MCPAuthSpoolDir: needs a directory, as in MCPAuthSpoolDir /var/spool/mcpauth";
+    }
+    for (int i = 1; i < argc; i++) {
+        if (!set_spool_option(mod_mcp_global(), argv[i])) {
+            return apr_psprintf(cmd->pool,
+                                "MCPAuthSpoolDir: \"%s\" is not understood; write max=SIZE with at least 2m, as in max=1g, "
+                                "durability=process or durability=sync, tmpfs=refuse or tmpfs=allow",
+                                argv[i]);
+        }
+    }
+    return set_path(cmd, &mod_mcp_global()->spool_dir, argv[0]);
 }
 
 /* A whole number within bounds; zero_is_off lets 0 through below them. */

@@ -3,6 +3,7 @@
 
 #include "apr_strings.h"
 
+#include "audit.h"
 #include "child.h"
 #include "clock.h"
 #include "headers.h"
@@ -73,10 +74,6 @@ static void decide(mod_mcp_verdict_t *verdict, const mod_mcp_context_t *context,
     env.cache = runtime->shm.cache;
     fill_address(request.address, r->useragent_addr);
     verdict->reason = mcpa_decide(&verdict->decision, &request, &verdict->policy, &env);
-    if (verdict->reason == MCPA_REASON_PASS && verdict->policy.audit == MCPA_AUDIT_REQUIRED &&
-        verdict->policy.mode == MCPA_MODE_ON && !mod_mcp_spool_has_room(runtime->spool)) {
-        verdict->reason = MCPA_REASON_AUDIT_UNAVAILABLE;
-    }
 }
 
 /* What is our fault is told once a minute; what a client can cause never at a level that is on by default. */
@@ -177,13 +174,32 @@ int mod_mcp_gate_fixups(request_rec *r)
     return enforce(r);
 }
 
+/* Here and not earlier: what Require or another module still refuses has no handler to record. */
+static int promise_record(request_rec *r)
+{
+    mod_mcp_verdict_t *verdict = mod_mcp_verdict_of(r);
+
+    if (!verdict) {
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
+    if (mod_mcp_audit_promise(r, verdict)) {
+        return DECLINED;
+    }
+    verdict->reason = MCPA_REASON_AUDIT_UNAVAILABLE;
+    log_verdict(r, verdict);
+    return mod_mcp_respond(r, verdict);
+}
+
 int mod_mcp_gate_handler(request_rec *r)
 {
     const mod_mcp_dir_t *dir = mod_mcp_dir_of(r);
+    int answer = DECLINED;
 
-    /* The ordinary case again. */
-    if (!dir || dir->policy.mode != MCPA_MODE_ON || mod_mcp_is_dressed(r, dir)) {
+    if (!dir || dir->policy.mode != MCPA_MODE_ON) {
         return DECLINED;
     }
-    return enforce(r);
+    if (!mod_mcp_is_dressed(r, dir)) { /* not the ordinary case */
+        answer = enforce(r);
+    }
+    return answer == DECLINED && dir->policy.audit == MCPA_AUDIT_REQUIRED ? promise_record(r) : answer;
 }

@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "apr_strings.h"
@@ -81,10 +83,46 @@ static bool find_directory(mod_mcp_checks_t *checks, const char *directive, cons
     return true;
 }
 
+/* By the open directory: what a path leads to may change between two looks. */
+static bool is_in_memory(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct statfs info;
+    bool found;
+
+    if (fd < 0) {
+        return false;
+    }
+    found = fstatfs(fd, &info) == 0 && (info.f_type == TMPFS_MAGIC || info.f_type == RAMFS_MAGIC);
+    (void)close(fd);
+    return found;
+}
+
+static void check_spool(mod_mcp_checks_t *checks, const child_t *child)
+{
+    const mod_mcp_single_t *spool = &mod_mcp_global()->spool_dir;
+    const char *mend = apr_psprintf(checks->pool, "make it: install -d -o %s -g mcpauth -m 2770 %s", child->name, spool->text);
+    struct stat info;
+
+    if (!find_directory(checks, "MCPAuthSpoolDir", spool, mend, &info)) {
+        return;
+    }
+    if (!may_write(child, &info)) {
+        mod_mcp_problem(checks, "MCPA0114", spool->file, spool->line, "MCPAuthSpoolDir %s: %s cannot write it; chown %s %s",
+                        spool->text, child->name, child->name, spool->text);
+    }
+    if (!mod_mcp_global()->spool_allows_tmpfs && is_in_memory(spool->text)) {
+        mod_mcp_problem(checks, "MCPA0127", spool->file, spool->line,
+                        "MCPAuthSpoolDir %s: lies in memory (tmpfs or ramfs), and a restart of the machine would lose the audit "
+                        "records in it; write a directory on a disk, or add tmpfs=allow where that may happen",
+                        spool->text);
+    }
+}
+
 void mod_mcp_check_places(mod_mcp_checks_t *checks)
 {
     const mod_mcp_global_t *global = mod_mcp_global();
-    const char *state = global->state_dir.text, *spool = global->spool_dir.text;
+    const char *state = global->state_dir.text;
     struct stat info;
     child_t child;
     const char *mend;
@@ -99,11 +137,7 @@ void mod_mcp_check_places(mod_mcp_checks_t *checks)
             "MCPAuthStateDir %s: %s may write it, so a child could change the policy; chown root %s and chmod 0755 %s", state,
             child.name, state, state);
     }
-    mend = apr_psprintf(checks->pool, "make it: install -d -o %s -g mcpauth -m 2770 %s", child.name, spool);
-    if (find_directory(checks, "MCPAuthSpoolDir", &global->spool_dir, mend, &info) && !may_write(&child, &info)) {
-        mod_mcp_problem(checks, "MCPA0114", global->spool_dir.file, global->spool_dir.line,
-                        "MCPAuthSpoolDir %s: %s cannot write it; chown %s %s", spool, child.name, child.name, spool);
-    }
+    check_spool(checks, &child);
 }
 
 /* The text may be long with many Locations; the writer's memory cannot grow, so it starts anew. */

@@ -262,6 +262,34 @@ mcpa_status_t mod_mcp_segfile_append(mod_mcp_segfile_t *file, const void *bytes,
     return MCPA_OK;
 }
 
+/* A new name is as good as lost after a power failure until its directory was synced. */
+static int sync_name(int fd, const char *path)
+{
+    int at = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int error;
+
+    if (at < 0) {
+        return errno;
+    }
+    error = fsync(fd) != 0 || fsync(at) != 0 ? errno : 0;
+    close(at);
+    return error;
+}
+
+mcpa_status_t mod_mcp_segfile_sync(int fd, const mod_mcp_segdir_t *dir, int with_name)
+{
+    int error;
+
+    MCPA_CRASH("segment.syncing");
+    if (with_name) {
+        error = sync_name(fd, dir->path);
+    } else {
+        error = fdatasync(fd) != 0 ? errno : 0;
+    }
+    MCPA_CRASH("segment.synced");
+    return error == 0 ? MCPA_OK : status_of(error);
+}
+
 void mod_mcp_segfile_drop(mod_mcp_segfile_t **file, const mod_mcp_segdir_t *dir)
 {
     char name[NAME_BYTES];

@@ -21,6 +21,7 @@ typedef struct mod_mcp_segfile {
     apr_uint64_t first_seq;
     apr_uint64_t last_seq;     /* first_seq - 1 while it holds nothing */
     apr_size_t end;            /* where the next record goes: everything before it is committed */
+    int is_named;              /* durability=sync: the file and its name are on the disk */
     int spoiled;               /* a write failed or a read found damage: takes no more records */
     apr_uint64_t damaged_from; /* first record that cannot be read back any more; 0: all can */
 } mod_mcp_segfile_t;
@@ -39,6 +40,8 @@ mcpa_status_t mod_mcp_segfile_make(mod_mcp_segfile_t **out, const mod_mcp_segdir
 mcpa_status_t mod_mcp_segfile_begin(mod_mcp_segfile_t *file, const unsigned char *instance, apr_uint64_t first_seq) MCPA_MUST_CHECK;
 /* One pwrite. Whatever is not written whole leaves 'end' where it was and spoils the file. */
 mcpa_status_t mod_mcp_segfile_append(mod_mcp_segfile_t *file, const void *bytes, apr_size_t len) MCPA_MUST_CHECK;
+/* Waits until the disk has all that was appended to the file of this descriptor; with_name: and the file itself, under its name. */
+mcpa_status_t mod_mcp_segfile_sync(int fd, const mod_mcp_segdir_t *dir, int with_name) MCPA_MUST_CHECK;
 /* Unlinks, closes, frees, sets *file to NULL. */
 void mod_mcp_segfile_drop(mod_mcp_segfile_t **file, const mod_mcp_segdir_t *dir);
 /* Closes and frees; the file stays, without its lock. */

@@ -10,66 +10,123 @@
 #include "base/crash.h"
 #include "spool_impl.h"
 
-#define HALF_SEGMENT (MCPA_SEGMENT_BYTES / 2)
+/* Room for a promised record, whatever its size. */
+#define SLOT_BYTES (MCPA_ENVELOPE_BYTES + MCPA_RECORD_MAX_BYTES)
+/* What a segment has for records, behind its header and before the bytes of its gap record. */
+#define USABLE_BYTES (MCPA_SEGMENT_BYTES - MCPA_SEGMENT_HEADER_BYTES - GAP_BYTES)
+/* With fewer slots than this to give away, half a segment, the next one is made. */
+#define SPARE_SLOTS (USABLE_BYTES / 2 / SLOT_BYTES)
 /* A directory that had no room is asked again after this long. */
 #define RETRY_US 1000000
 
-static int has_space(const mod_mcp_segfile_t *file, apr_size_t need)
+static apr_size_t room(const mod_mcp_segfile_t *file)
 {
-    return file != NULL && !file->spoiled && file->end + need + GAP_BYTES <= MCPA_SEGMENT_BYTES;
+    apr_size_t used = file != NULL ? file->end + GAP_BYTES : MCPA_SEGMENT_BYTES;
+
+    return file == NULL || file->spoiled || used >= MCPA_SEGMENT_BYTES ? 0 : MCPA_SEGMENT_BYTES - used;
 }
 
-/* Under the mutex. Afterwards 'prepared' is there, or why not. */
+/* Under the mutex. Whether 'need' bytes go where the next record goes and leave 'slots' of them. A record is never larger than a slot, and is put
+ * into a spare only when the current segment has no slot left: so each record costs one slot at the most. */
+static int fits(const mod_mcp_spool_t *spool, apr_size_t need, unsigned slots)
+{
+    apr_size_t left = room(spool->current);
+    unsigned spares = spool->n_spares;
+
+    if (left < need) {
+        if (spares == 0) {
+            return 0;
+        }
+        spares--;
+        left = USABLE_BYTES;
+    }
+    return (left - need) / SLOT_BYTES + (apr_uint64_t)spares * (USABLE_BYTES / SLOT_BYTES) >= slots;
+}
+
+/* Under the mutex. */
+static void add_spare(mod_mcp_spool_t *spool, mod_mcp_segfile_t *made)
+{
+    mod_mcp_segfile_t **end = &spool->spares;
+
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = made;
+    spool->n_spares++;
+    spool->next_number++;
+}
+
+/* Under the mutex. */
+static mod_mcp_segfile_t *take_spare(mod_mcp_spool_t *spool)
+{
+    mod_mcp_segfile_t *file = spool->spares;
+
+    if (file != NULL) {
+        spool->spares = file->next;
+        spool->n_spares--;
+        file->next = NULL;
+    }
+    return file;
+}
+
+static void note_failure(mod_mcp_spool_t *spool)
+{
+    spool->error = errno;
+    spool->retry_us = mod_mcp_mono_us() + RETRY_US;
+}
+
+/* Under the mutex. Afterwards there is one spare more, or why not. */
 static mcpa_status_t make_now(mod_mcp_spool_t *spool)
 {
+    mod_mcp_segfile_t *made = NULL;
     mcpa_status_t status;
 
-    while (spool->making) {
-        (void)pthread_cond_wait(&spool->made, &spool->mutex);
-    }
-    if (spool->prepared != NULL) {
-        return MCPA_OK;
+    if (spool->making) {
+        while (spool->making) {
+            (void)pthread_cond_wait(&spool->made, &spool->mutex);
+        }
+        return MCPA_OK; /* or a time to try again: the next look tells */
     }
     if (mod_mcp_mono_us() < spool->retry_us) {
         return MCPA_EFULL;
     }
-    status = mod_mcp_segfile_make(&spool->prepared, &spool->dir, spool->next_number, spool->next_seq);
+    status = mod_mcp_segfile_make(&made, &spool->dir, spool->next_number, spool->next_seq);
     if (status != MCPA_OK) {
-        spool->error = errno;
-        spool->retry_us = mod_mcp_mono_us() + RETRY_US;
+        note_failure(spool);
         return status;
     }
-    spool->next_number++;
+    add_spare(spool, made);
     return MCPA_OK;
 }
 
-/* Under the mutex. Makes the current segment one that has room for 'need' bytes. */
-static mcpa_status_t ensure_space(mod_mcp_spool_t *spool, apr_size_t need)
+/* Under the mutex. Makes the current segment one that has room for 'need' bytes, with 'slots' left behind them here and in spares. */
+static mcpa_status_t ensure_space(mod_mcp_spool_t *spool, apr_size_t need, unsigned slots)
 {
+    mod_mcp_segfile_t *next;
     mcpa_status_t status;
 
-    while (!has_space(spool->current, need)) {
+    while (!fits(spool, need, slots)) {
         status = make_now(spool);
         if (status != MCPA_OK) {
             return status;
         }
-        if (has_space(spool->current, need)) {
-            break; /* another thread was faster while this one waited */
-        }
-        status = mod_mcp_segfile_begin(spool->prepared, spool->instance, spool->next_seq);
-        if (status != MCPA_OK) {
-            spool->error = errno;
-            mod_mcp_segfile_drop(&spool->prepared, &spool->dir);
-            return status;
-        }
-        if (spool->current != NULL) {
-            spool->current->next = spool->prepared;
-        } else {
-            spool->oldest = spool->prepared;
-        }
-        spool->current = spool->prepared;
-        spool->prepared = NULL;
     }
+    if (room(spool->current) >= need) {
+        return MCPA_OK;
+    }
+    next = take_spare(spool);
+    status = mod_mcp_segfile_begin(next, spool->instance, spool->next_seq);
+    if (status != MCPA_OK) {
+        spool->error = errno;
+        mod_mcp_segfile_drop(&next, &spool->dir);
+        return status;
+    }
+    if (spool->current != NULL) {
+        spool->current->next = next;
+    } else {
+        spool->oldest = next;
+    }
+    spool->current = next;
     return MCPA_OK;
 }
 
@@ -117,24 +174,30 @@ static void tell_gap(mod_mcp_spool_t *spool)
     }
 }
 
-/* Under the mutex. */
-static mcpa_status_t commit(mod_mcp_spool_t *spool, unsigned char *memory, apr_size_t payload_len)
+/* Under the mutex. slots: what must be left. The loss is told first, where there is room for both; a promised record has its slot and no more. */
+static mcpa_status_t commit(mod_mcp_spool_t *spool, unsigned char *memory, apr_size_t payload_len, unsigned slots, int is_promised)
 {
+    int tells = spool->untold > 0 && !is_promised;
     mcpa_status_t status = MCPA_EIO;
 
     /* A write that fails spoils its segment; the second try goes to the next one. */
     for (int tries = 0; tries < 2 && status != MCPA_OK; tries++) {
-        status = ensure_space(spool, MCPA_ENVELOPE_BYTES + payload_len + (spool->untold > 0 ? GAP_BYTES : 0));
+        status = ensure_space(spool, MCPA_ENVELOPE_BYTES + payload_len + (tells ? GAP_BYTES : 0), slots);
         if (status != MCPA_OK) {
             return status;
         }
-        tell_gap(spool);
+        if (tells) {
+            tell_gap(spool);
+        }
         status = append(spool, memory, payload_len);
     }
     return status;
 }
 
-mcpa_status_t mod_mcp_spool_commit(mod_mcp_spool_t *spool, const mcpa_record_t *record)
+/* What a record is to others. */
+typedef enum role { PLAIN, PROMISE, PROMISED } role_t;
+
+static mcpa_status_t enter(mod_mcp_spool_t *spool, const mcpa_record_t *record, role_t role)
 {
     unsigned char memory[MCPA_ENVELOPE_BYTES + MCPA_RECORD_MAX_BYTES];
     size_t len = 0;
@@ -143,11 +206,16 @@ mcpa_status_t mod_mcp_spool_commit(mod_mcp_spool_t *spool, const mcpa_record_t *
     status = mcpa_record_encode(memory + MCPA_ENVELOPE_BYTES, MCPA_RECORD_MAX_BYTES, &len, record);
     mod_mcp_spool_lock(spool);
     MCPA_CRASH("spool.committing");
+    spool->promised -= role == PROMISED;
     if (status == MCPA_OK) {
-        status = commit(spool, memory, len);
+        status = commit(spool, memory, len, spool->promised + (role == PROMISE), role == PROMISED);
     }
     MCPA_CRASH("spool.committed");
-    if (status != MCPA_OK) {
+    if (status == MCPA_OK) {
+        spool->promised += role == PROMISE;
+        status = mod_mcp_spool_await_sync(spool, spool->next_seq - 1);
+        spool->promised -= status != MCPA_OK && role == PROMISE;
+    } else if (role != PROMISE) {
         spool->lost++;
         spool->untold++;
     }
@@ -155,14 +223,26 @@ mcpa_status_t mod_mcp_spool_commit(mod_mcp_spool_t *spool, const mcpa_record_t *
     return status;
 }
 
-int mod_mcp_spool_has_room(mod_mcp_spool_t *spool)
+mcpa_status_t mod_mcp_spool_commit(mod_mcp_spool_t *spool, const mcpa_record_t *record)
 {
-    int room;
+    return enter(spool, record, PLAIN);
+}
 
+mcpa_status_t mod_mcp_spool_promise(mod_mcp_spool_t *spool, const mcpa_record_t *record)
+{
+    return enter(spool, record, PROMISE);
+}
+
+mcpa_status_t mod_mcp_spool_fulfil(mod_mcp_spool_t *spool, const mcpa_record_t *record)
+{
+    return enter(spool, record, PROMISED);
+}
+
+void mod_mcp_spool_release(mod_mcp_spool_t *spool)
+{
     mod_mcp_spool_lock(spool);
-    room = spool->prepared != NULL || has_space(spool->current, HALF_SEGMENT) || make_now(spool) == MCPA_OK;
+    spool->promised--;
     mod_mcp_spool_unlock(spool);
-    return room;
 }
 
 void mod_mcp_spool_tend(mod_mcp_spool_t *spool)
@@ -173,7 +253,7 @@ void mod_mcp_spool_tend(mod_mcp_spool_t *spool)
     mcpa_status_t status;
 
     mod_mcp_spool_lock(spool);
-    if (spool->prepared == NULL && !has_space(spool->current, HALF_SEGMENT) && mod_mcp_mono_us() >= spool->retry_us) {
+    if (!fits(spool, 0, spool->promised + SPARE_SLOTS) && mod_mcp_mono_us() >= spool->retry_us) {
         spool->making = 1;
         number = spool->next_number;
         seq = spool->next_seq;
@@ -181,16 +261,14 @@ void mod_mcp_spool_tend(mod_mcp_spool_t *spool)
         status = mod_mcp_segfile_make(&made, &spool->dir, number, seq);
         mod_mcp_spool_lock(spool);
         if (status == MCPA_OK) {
-            spool->prepared = made;
-            spool->next_number++;
+            add_spare(spool, made);
         } else {
-            spool->error = errno;
-            spool->retry_us = mod_mcp_mono_us() + RETRY_US;
+            note_failure(spool);
         }
         spool->making = 0;
         (void)pthread_cond_broadcast(&spool->made);
     }
-    if (spool->untold > 0 && ensure_space(spool, GAP_BYTES) == MCPA_OK) {
+    if (spool->untold > 0 && ensure_space(spool, GAP_BYTES, spool->promised) == MCPA_OK) {
         tell_gap(spool);
     }
     mod_mcp_spool_unlock(spool);
@@ -219,7 +297,9 @@ static apr_status_t clean_up(void *data)
         }
     }
     spool->current = NULL;
-    mod_mcp_segfile_drop(&spool->prepared, &spool->dir);
+    while ((file = take_spare(spool)) != NULL) {
+        mod_mcp_segfile_drop(&file, &spool->dir);
+    }
     mod_mcp_spool_unlock(spool);
     (void)pthread_cond_destroy(&spool->made);
     (void)pthread_mutex_destroy(&spool->mutex);
@@ -246,7 +326,7 @@ mod_mcp_spool_t *mod_mcp_spool_new(apr_pool_t *pool, const char *dir, apr_uint64
     /* Not for forked programs: their copies of the descriptors close at exec, and unlinking is this process's business. */
     apr_pool_cleanup_register(pool, spool, clean_up, apr_pool_cleanup_null);
     mod_mcp_spool_lock(spool);
-    (void)!ensure_space(spool, 0);
+    (void)!ensure_space(spool, GAP_BYTES, 0);
     mod_mcp_spool_unlock(spool);
     return spool;
 }

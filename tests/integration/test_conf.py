@@ -14,7 +14,7 @@ def example(name, world, port=None):
     for old, new in {
         "/usr/lib/apache2/modules/mod_mcp_auth.so": str(paths.MODULE), "/usr/lib/apache2/modules": str(paths.APACHE_MODULES),
         "/run/mcpauth/mcpauth.sock": str(world.dirs.socket), "/var/lib/mcpauth": str(world.dirs.state), "/var/spool/mcpauth": str(world.dirs.spool),
-        "/var/log/mcpauth": str(world.dirs.journal),
+        "/var/log/mcpauth": str(world.dirs.journal), "tmpfs=refuse": "tmpfs=allow",
     }.items():
         text = text.replace(old, new)
     return text if port is None else text.replace("127.0.0.1:9860", f"127.0.0.1:{port}")
@@ -25,7 +25,7 @@ def start(world, name, **options):
     httpd = world.httpd(start=False, module=False, modules=[], config=example(name, world), **options)
     text = httpd.conf_path.read_text()
     if "MCPAuthSpoolDir" not in text:
-        httpd.config += f"\nMCPAuthSocket {world.dirs.socket}\nMCPAuthStateDir {world.dirs.state}\nMCPAuthSpoolDir {world.dirs.spool}\n"
+        httpd.config += f"\nMCPAuthSocket {world.dirs.socket}\nMCPAuthStateDir {world.dirs.state}\nMCPAuthSpoolDir {world.dirs.spool} tmpfs=allow\n"
         httpd.write_config()
     return httpd.start()
 

@@ -93,7 +93,8 @@ def c_defaults():
         "MCPAuthMode": "production" if "development = true" not in config else "development",
         "MCPAuthSocket": only(r'global->socket\.text = "(.*?)"', config),
         "MCPAuthStateDir": only(r'global->state_dir\.text = "(.*?)"', config),
-        "MCPAuthSpoolDir": only(r'global->spool_dir\.text = "(.*?)"', config) + f" max={size // 1024 ** 3}g",
+        "MCPAuthSpoolDir": only(r'global->spool_dir\.text = "(.*?)"', config) + f" max={size // 1024 ** 3}g"
+        f" durability={'sync' if 'spool_sync = true' in config else 'process'} tmpfs={'allow' if 'allows_tmpfs = true' in config else 'refuse'}",
         "MCPAuthKeyWait": only(r"#define KEY_WAIT_MS +(\d+)", config),
         "MCPAuthTokenCache": only(r"#define TOKEN_CACHE_ENTRIES +(\d+)", config),
         "MCPAuthLimitTable": only(r"#define LIMIT_TABLE_ENTRIES +(\d+)", config),

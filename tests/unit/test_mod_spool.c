@@ -491,26 +491,6 @@ static void spool_counts_the_segments_of_other_children_against_the_cap(void **s
     assert_int_equal(count_files(test_dir), 3);
 }
 
-static void spool_says_no_while_the_requests_already_let_in_can_still_commit(void **state)
-{
-    mod_mcp_spool_t *spool = mod_mcp_spool_new(test_pool, test_dir, SEGMENTS(2));
-    unsigned n = 0;
-    unsigned after = 0;
-
-    (void)state;
-    while (mod_mcp_spool_has_room(spool)) {
-        assert_int_equal(commit(spool, n++, 1000), MCPA_OK);
-    }
-    assert_int_equal(mod_mcp_spool_lost(spool), 0);
-    while (commit(spool, 0, 1000) == MCPA_OK) {
-        after++;
-    }
-    assert_true(after >= 400);
-    mod_mcp_spool_acked(spool, n + after);
-    usleep(1100000);
-    assert_true(mod_mcp_spool_has_room(spool));
-}
-
 static void spool_on_a_full_disk_uses_what_it_has_and_recovers(void **state)
 {
     mod_mcp_spool_t *spool = mod_mcp_spool_new(test_pool, test_dir, SEGMENTS(64));
@@ -537,7 +517,6 @@ static void spool_that_could_not_begin_begins_later(void **state)
     disk_full = 1;
     spool = mod_mcp_spool_new(test_pool, test_dir, SEGMENTS(8));
     assert_non_null(spool);
-    assert_false(mod_mcp_spool_has_room(spool));
     assert_int_equal(commit(spool, 1, 10), MCPA_EFULL);
     assert_int_equal(commit(spool, 2, 10), MCPA_EFULL);
     assert_int_equal(read_all(spool, 0).last_seq, 0);
@@ -850,9 +829,6 @@ static void *commit_many(void *arg)
         if (commit(shared_spool, base + i, (size_t)(i * 7 % 900)) == MCPA_OK) {
             atomic_fetch_add(&committed_count, 1);
         }
-        if (i % 64 == 0) {
-            (void)mod_mcp_spool_has_room(shared_spool);
-        }
     }
     return NULL;
 }
@@ -921,7 +897,6 @@ int main(void)
         SPOOL_TEST(spool_stops_at_its_cap_counts_what_it_loses_and_tells_it_when_there_is_room_again),
         SPOOL_TEST(spool_tells_a_loss_without_waiting_for_the_next_request),
         SPOOL_TEST(spool_counts_the_segments_of_other_children_against_the_cap),
-        SPOOL_TEST(spool_says_no_while_the_requests_already_let_in_can_still_commit),
         SPOOL_TEST(spool_on_a_full_disk_uses_what_it_has_and_recovers),
         SPOOL_TEST(spool_that_could_not_begin_begins_later),
         SPOOL_TEST(spool_on_a_real_file_system_without_room_loses_nothing_it_had),

@@ -137,7 +137,7 @@ class Httpd:
             if self.mode:
                 lines.append(f"MCPAuthMode {self.mode}")
             if self.dirs:
-                lines += [f"MCPAuthSocket {self.dirs.socket}", f"MCPAuthStateDir {self.dirs.state}", f"MCPAuthSpoolDir {self.dirs.spool}"]
+                lines += [f"MCPAuthSocket {self.dirs.socket}", f"MCPAuthStateDir {self.dirs.state}", f"MCPAuthSpoolDir {self.dirs.spool} tmpfs=allow"]
         lines.append(self._fill(self.config))
         for path, inside in self.locations.items():
             lines += [f'<Location "{path}">', self._fill(inside), "</Location>"]

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* durability=sync: a commit counts when the disk has it, one sync serves all that wait, and a disk that hangs or fails is told from one that works. */
+#include "mod_support.h"
+
+#include <stdatomic.h>
+#include <sys/syscall.h>
+
+#include "spool.h"
+
+#define SEGMENTS(n) ((apr_uint64_t)(n)*MCPA_SEGMENT_BYTES)
+#define PATIENT_MS  60000
+
+/* The disk: counts its syncs, hangs, fails. These take the place of libc's in this program. */
+static atomic_uint file_syncs, dir_syncs, syncs_to_fail;
+static atomic_bool hangs;
+
+static int faulty_sync(int fd, long call)
+{
+    struct stat info;
+
+    assert_int_equal(fstat(fd, &info), 0);
+    while (atomic_load(&hangs)) {
+        usleep(1000);
+    }
+    atomic_fetch_add(S_ISDIR(info.st_mode) ? &dir_syncs : &file_syncs, 1);
+    if (atomic_load(&syncs_to_fail) > 0) {
+        atomic_fetch_sub(&syncs_to_fail, 1);
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(call, fd);
+}
+
+int test_fsync(int fd) __asm__("fsync");
+int test_fdatasync(int fd) __asm__("fdatasync");
+
+int test_fsync(int fd)
+{
+    return faulty_sync(fd, SYS_fsync);
+}
+
+int test_fdatasync(int fd)
+{
+    return faulty_sync(fd, SYS_fdatasync);
+}
+
+static mod_mcp_spool_t *spool;
+
+static int setup(void **state)
+{
+    atomic_store(&file_syncs, 0);
+    atomic_store(&dir_syncs, 0);
+    atomic_store(&syncs_to_fail, 0);
+    atomic_store(&hangs, false);
+    if (support_setup(state) != 0) {
+        return -1;
+    }
+    spool = mod_mcp_spool_new(test_pool, test_dir, SEGMENTS(8));
+    return spool != NULL && mod_mcp_spool_sync_start(spool) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    atomic_store(&hangs, false);
+    if (!mod_mcp_spool_sync_end(spool, PATIENT_MS)) {
+        return -1;
+    }
+    return support_teardown(state);
+}
+
+#define SYNC_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+static void write_record(mcpa_record_t *record, size_t bytes)
+{
+    static const char path[MCPA_AUDIT_TEXT_MAX_BYTES] = { 'p' };
+
+    mcpa_record_init(record);
+    record->ts = 1;
+    record->path = (mcpa_str_t){ path, bytes };
+}
+
+static mcpa_status_t commit(size_t bytes)
+{
+    mcpa_record_t record;
+
+    write_record(&record, bytes);
+    return mod_mcp_spool_commit(spool, &record);
+}
+
+static mcpa_status_t promise(void)
+{
+    mcpa_record_t record;
+
+    write_record(&record, 10);
+    record.event = MCPA_STR("decision");
+    return mod_mcp_spool_promise(spool, &record);
+}
+
+static void wait_for(bool (*condition)(unsigned), unsigned n)
+{
+    int ms = 0;
+
+    while (ms < PATIENT_MS && !condition(n)) {
+        usleep(1000);
+        ms++;
+    }
+    assert_true(ms < PATIENT_MS);
+}
+
+static bool has_committed(unsigned n)
+{
+    return mod_mcp_spool_newest(spool) == n;
+}
+
+static bool commits_again(unsigned unused)
+{
+    (void)unused;
+    return commit(1) == MCPA_OK;
+}
+
+static void a_commit_returns_after_its_sync(void **state)
+{
+    (void)state;
+    for (unsigned i = 1; i <= 20; i++) {
+        unsigned before = atomic_load(&file_syncs);
+
+        assert_int_equal(commit(i), MCPA_OK);
+        assert_true(atomic_load(&file_syncs) > before);
+    }
+    /* The file's name, once. */
+    assert_int_equal(atomic_load(&dir_syncs), 1);
+}
+
+static void each_new_segments_name_is_synced(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2500; i++) {
+        assert_int_equal(commit(1000), MCPA_OK);
+    }
+    assert_int_equal(atomic_load(&dir_syncs), 3);
+}
+
+static atomic_uint returned, confirmed;
+
+static void *commit_one(void *unused)
+{
+    (void)unused;
+    if (commit(100) == MCPA_OK) {
+        atomic_fetch_add(&confirmed, 1);
+    }
+    atomic_fetch_add(&returned, 1);
+    return NULL;
+}
+
+static void one_sync_serves_all_that_wait(void **state)
+{
+    pthread_t threads[12];
+
+    (void)state;
+    atomic_store(&returned, 0);
+    atomic_store(&confirmed, 0);
+    assert_int_equal(commit(1), MCPA_OK);
+    atomic_store(&file_syncs, 0);
+    atomic_store(&hangs, true);
+    for (int i = 0; i < 12; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, commit_one, NULL), 0);
+    }
+    wait_for(has_committed, 13);
+    assert_int_equal(atomic_load(&returned), 0);
+    atomic_store(&hangs, false);
+    for (int i = 0; i < 12; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(atomic_load(&confirmed), 12);
+    assert_in_range(atomic_load(&file_syncs), 1, 2); /* the one that hung, and one for those who came during it */
+}
+
+static void a_disk_that_hangs_holds_nobody_for_ever_and_is_used_again_when_it_is_back(void **state)
+{
+    (void)state;
+    assert_int_equal(commit(1), MCPA_OK);
+    atomic_store(&hangs, true);
+    assert_int_equal(promise(), MCPA_EIO);
+    for (int i = 0; i < 100; i++) { /* at two seconds each this would never end */
+        assert_int_equal(promise(), MCPA_EIO);
+        assert_int_equal(commit(1), MCPA_EIO);
+    }
+    assert_int_equal(mod_mcp_spool_error(spool), ETIMEDOUT);
+    /* They stand in the spool and may reach the journal: nothing is lost. */
+    assert_int_equal(mod_mcp_spool_lost(spool), 0);
+    assert_int_equal(mod_mcp_spool_newest(spool), 202);
+    atomic_store(&hangs, false);
+    wait_for(commits_again, 0);
+}
+
+static void a_failed_sync_is_no_commit_and_ends_its_segment(void **state)
+{
+    (void)state;
+    assert_int_equal(commit(1), MCPA_OK);
+    for (unsigned i = 1; i <= 3; i++) {
+        unsigned dirs = atomic_load(&dir_syncs);
+
+        atomic_store(&syncs_to_fail, 1);
+        assert_int_equal(i == 2 ? promise() : commit(1), MCPA_EIO);
+        assert_int_equal(mod_mcp_spool_error(spool), EIO);
+        /* Into another file, because the kernel may have dropped what it could not write. */
+        assert_int_equal(commit(1), MCPA_OK);
+        assert_int_equal(atomic_load(&dir_syncs), dirs + 1);
+    }
+    assert_int_equal(mod_mcp_spool_lost(spool), 0);
+}
+
+static void a_failed_promise_keeps_no_room(void **state)
+{
+    unsigned n = 0;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        atomic_store(&syncs_to_fail, 1);
+        assert_int_equal(promise(), MCPA_EIO);
+    }
+    while (promise() == MCPA_OK) {
+        n++;
+    }
+    assert_in_range(n, 5 * 40, 5 * 42); /* three segments of eight are spoiled */
+}
+
+static void who_commits_after_the_threads_end_syncs_alone(void **state)
+{
+    (void)state;
+    assert_int_equal(commit(1), MCPA_OK);
+    assert_true(mod_mcp_spool_sync_end(spool, PATIENT_MS));
+    for (int i = 0; i < 5; i++) {
+        unsigned before = atomic_load(&file_syncs);
+
+        assert_int_equal(commit(1), MCPA_OK);
+        assert_int_equal(atomic_load(&file_syncs), before + 1);
+    }
+    atomic_store(&syncs_to_fail, 1);
+    assert_int_equal(commit(1), MCPA_EIO);
+    /* teardown ends a second thread, so that each test has one. */
+    assert_true(mod_mcp_spool_sync_start(spool));
+}
+
+static void what_is_committed_before_the_end_is_synced_at_the_end(void **state)
+{
+    pthread_t thread;
+
+    (void)state;
+    atomic_store(&returned, 0);
+    atomic_store(&confirmed, 0);
+    assert_int_equal(commit(1), MCPA_OK);
+    atomic_store(&hangs, true);
+    assert_int_equal(pthread_create(&thread, NULL, commit_one, NULL), 0);
+    wait_for(has_committed, 2);
+    assert_false(mod_mcp_spool_sync_end(spool, 20));
+    atomic_store(&hangs, false);
+    pthread_join(thread, NULL);
+    assert_int_equal(atomic_load(&confirmed), 1);
+}
+
+/* ---- many threads, and the link that closes files under the sync ---- */
+
+static atomic_uint working;
+
+static void *commit_many(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < 500; i++) {
+        if (commit(900) == MCPA_OK) {
+            atomic_fetch_add(&confirmed, 1);
+        }
+    }
+    atomic_fetch_sub(&working, 1);
+    return NULL;
+}
+
+static void all_commits_are_confirmed_while_the_link_closes_what_is_acknowledged(void **state)
+{
+    pthread_t threads[8];
+
+    (void)state;
+    atomic_store(&confirmed, 0);
+    atomic_store(&working, 8);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, commit_many, NULL), 0);
+    }
+    while (atomic_load(&working) > 0) {
+        mod_mcp_spool_acked(spool, mod_mcp_spool_newest(spool));
+        mod_mcp_spool_tend(spool);
+        usleep(500);
+    }
+    for (int i = 0; i < 8; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(atomic_load(&confirmed), 8 * 500);
+    assert_int_equal(mod_mcp_spool_lost(spool), 0);
+    assert_true(atomic_load(&file_syncs) < 8 * 500);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SYNC_TEST(a_commit_returns_after_its_sync),
+        SYNC_TEST(each_new_segments_name_is_synced),
+        SYNC_TEST(one_sync_serves_all_that_wait),
+        SYNC_TEST(a_disk_that_hangs_holds_nobody_for_ever_and_is_used_again_when_it_is_back),
+        SYNC_TEST(a_failed_sync_is_no_commit_and_ends_its_segment),
+        SYNC_TEST(a_failed_promise_keeps_no_room),
+        SYNC_TEST(who_commits_after_the_threads_end_syncs_alone),
+        SYNC_TEST(what_is_committed_before_the_end_is_synced_at_the_end),
+        SYNC_TEST(all_commits_are_confirmed_while_the_link_closes_what_is_acknowledged),
+    };
+    int failed;
+
+    apr_initialize();
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    apr_terminate();
+    return failed;
+}
