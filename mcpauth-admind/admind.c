@@ -89,11 +89,14 @@ static bool restore(admind_t *admind, const admind_checkpoint_t *checkpoint, cha
     if (checkpoint->alerts != NULL) {
         admind_alerts_load(admind->alerts, checkpoint->alerts);
     }
+    admind_sealer_restore(admind->sealer, &checkpoint->seals);
     status = admind_ingest_replay(admind->ingest, &checkpoint->position);
     if (status != MCPA_OK) {
         snprintf(error, cap, "journal %s cannot be read back: %s", admind->config->journal_dir, mcpa_status_word(status));
         return false;
     }
+    admind_sealer_start(admind->sealer, admind_loop_wall_us(admind->loop));
+    mcpa_metrics_add(admind->metrics, MCPA_METRIC_SEAL_BREAKS, NULL, admind_sealer_breaks(admind->sealer));
     return true;
 }
 
@@ -137,9 +140,11 @@ static bool start_audit(admind_t *admind, char *error, size_t cap)
     admind->shelf = admind_shelf_new(admind->config->journal_dir);
     admind->marks = admind_marks_new(ADMIND_MARKS_MAX);
     admind->metrics = mcpa_metrics_new();
-    if (admind->shelf == NULL || admind->marks == NULL || admind->metrics == NULL) {
+    admind->sealer = admind_sealer_new(admind->config->journal_dir);
+    if (admind->shelf == NULL || admind->marks == NULL || admind->metrics == NULL || admind->sealer == NULL) {
         return say(error, cap, "no memory");
     }
+    admind_journal_sealed_by(admind->journal, admind->sealer);
     status = admind_checkpoint_load(&checkpoint, admind->config->journal_dir, admind->marks);
     if (status != MCPA_OK && status != MCPA_ENOTFOUND) {
         admind_log(ADMIND_WARNING, "MCPA2006", "the checkpoint cannot be used (%s); replaying the whole journal",
@@ -189,10 +194,12 @@ static void take_down(admind_t *admind)
     admind_marks_free(&admind->marks);
     admind_shelf_free(&admind->shelf);
     admind_journal_close(&admind->journal);
+    admind_sealer_free(&admind->sealer);
     admind_timer_free(&admind->adopt_timer);
     admind_timer_free(&admind->checkpoint_timer);
     admind_timer_free(&admind->house_timer);
     admind_timer_free(&admind->retry_timer);
+    admind_timer_free(&admind->seal_timer);
     admind_timer_free(&admind->shelf_timer);
     admind_timer_free(&admind->watchdog_timer);
     admind_watch_free(&admind->signals);
@@ -226,7 +233,9 @@ void admind_stop(admind_t *admind)
 
     if (admind_ingest_commit(admind->ingest, &any)) {
         admind_peers_ack(admind->peers);
-        admind_rounds_checkpoint(admind);
+        if (admind_journal_seal(admind->journal, admind_loop_wall_us(admind->loop)) == MCPA_OK) {
+            admind_rounds_checkpoint(admind);
+        }
     }
     take_down(admind);
 }
@@ -254,6 +263,18 @@ uint64_t admind_backlog_bytes(const admind_t *admind)
     return gauges.spool_bytes + admind_adopt_backlog_bytes(admind->adopt);
 }
 
+static void refresh_seals(admind_t *admind)
+{
+    admind_seal_state_t seals;
+
+    admind_sealer_state(admind->sealer, &seals);
+    mcpa_metrics_set(admind->metrics, MCPA_METRIC_SEAL_LINES, NULL, (double)seals.chain.lines);
+    if (seals.sealed) {
+        mcpa_metrics_set(admind->metrics, MCPA_METRIC_SEAL_EPOCH, NULL, (double)seals.last.epoch);
+        mcpa_metrics_set(admind->metrics, MCPA_METRIC_SEAL_TIME, NULL, (double)seals.last.ts / 1e6);
+    }
+}
+
 void admind_refresh_metrics(admind_t *admind)
 {
     admind_peers_gauges_t gauges;
@@ -266,6 +287,7 @@ void admind_refresh_metrics(admind_t *admind)
     mcpa_metrics_set(admind->metrics, MCPA_METRIC_LIMIT_ENTRIES, NULL, (double)gauges.limit_entries);
     mcpa_metrics_set(admind->metrics, MCPA_METRIC_LIMIT_CAPACITY, NULL, (double)gauges.limit_capacity);
     mcpa_metrics_set(admind->metrics, MCPA_METRIC_AUDIT_BACKLOG, NULL, (double)admind_backlog_bytes(admind));
+    refresh_seals(admind);
     admind_health_count(&facts, admind->metrics);
     admind_count_process(admind->metrics);
 }

@@ -11,6 +11,7 @@
 #include "audit/journal.h"
 #include "audit/marks.h"
 #include "audit/shelf.h"
+#include "audit/sealer.h"
 #include "config.h"
 #include "health.h"
 #include "http/http.h"
@@ -32,6 +33,7 @@ struct admind {
     admind_alerts_t *alerts;
 
     admind_journal_t *journal;
+    admind_sealer_t *sealer;
     admind_marks_t *marks;
     admind_ingest_t *ingest;
     admind_adopt_t *adopt;
@@ -40,7 +42,7 @@ struct admind {
     admind_policyfile_t *policy;
     admind_http_t *http;
 
-    admind_timer_t *adopt_timer, *checkpoint_timer, *house_timer, *retry_timer, *shelf_timer, *watchdog_timer;
+    admind_timer_t *adopt_timer, *checkpoint_timer, *house_timer, *retry_timer, *shelf_timer, *seal_timer, *watchdog_timer;
     admind_watch_t *signals;
     int signal_fd;
 
@@ -53,6 +55,7 @@ struct admind {
     admind_position_t checkpointed; /* by the last one; "": none yet */
     uint64_t shelf_bytes;      /* what the journal had written at the last slice */
     bool checkpoint_failing;   /* told once */
+    bool seal_armed, seal_due; /* lines wait for their seal; have waited long enough */
     bool reload;               /* why the loop was left */
 };
 typedef struct admind admind_t;

@@ -30,13 +30,13 @@ void admind_rounds_checkpoint(admind_t *admind)
 {
     char *metrics = mcpa_metrics_save(admind->metrics);
     char *alerts = admind_alerts_save(admind->alerts);
-    admind_position_t position;
+    admind_checkpoint_parts_t parts = { .marks = admind->marks, .metrics = metrics, .alerts = alerts };
     mcpa_status_t status = MCPA_ENOMEM;
 
-    admind_journal_position(admind->journal, &position);
+    admind_journal_position(admind->journal, &parts.position);
+    admind_sealer_state(admind->sealer, &parts.seals);
     if (metrics != NULL && alerts != NULL) {
-        status = admind_checkpoint_save(admind->config->journal_dir, &position, admind->marks, metrics, alerts,
-                                        admind_loop_wall_us(admind->loop));
+        status = admind_checkpoint_save(admind->config->journal_dir, &parts, admind_loop_wall_us(admind->loop));
     }
     free(metrics);
     free(alerts);
@@ -45,7 +45,7 @@ void admind_rounds_checkpoint(admind_t *admind)
                    mcpa_status_word(status));
     }
     if (status == MCPA_OK) {
-        admind->checkpointed = position;
+        admind->checkpointed = parts.position;
     }
     admind->checkpoint_failing = status != MCPA_OK;
     admind->dirty = false;
@@ -80,6 +80,29 @@ static void on_retry(void *ctx)
     admind_timer_arm(admind->adopt_timer, 0);
 }
 
+/* No batch is open. false: the journal failed. */
+static bool seal_in_time(admind_t *admind)
+{
+    if (admind->seal_due) {
+        admind->seal_due = false;
+        admind->seal_armed = false;
+        admind->dirty = true;
+        if (admind_journal_seal(admind->journal, admind_loop_wall_us(admind->loop)) != MCPA_OK) {
+            return false;
+        }
+    }
+    if (!admind->seal_armed && admind_sealer_open_lines(admind->sealer) > 0) {
+        admind->seal_armed = true;
+        admind_timer_arm(admind->seal_timer, ADMIND_SEAL_US / 1000);
+    }
+    return true;
+}
+
+static void on_seal(void *ctx)
+{
+    ((admind_t *)ctx)->seal_due = true;
+}
+
 /* The group commit: everything that came in this round is synced once, then acknowledged. */
 static void after_round(void *ctx)
 {
@@ -99,6 +122,10 @@ static void after_round(void *ctx)
         admind_peers_ack(admind->peers);
         MCPA_CRASH("daemon.acked");
         admind->dirty = true;
+    }
+    if (!seal_in_time(admind)) {
+        disk_failed(admind);
+        return;
     }
     admind_adopt_committed(admind->adopt, admind_loop_wall_us(admind->loop));
     /* Only here no batch is open, so that marks, counters and the journal's end say the same. */
@@ -188,10 +215,11 @@ bool admind_rounds_start(admind_t *admind)
     admind->house_timer = admind_timer_new(loop, on_house, admind);
     admind->retry_timer = admind_timer_new(loop, on_retry, admind);
     admind->shelf_timer = admind_timer_new(loop, on_shelf, admind);
+    admind->seal_timer = admind_timer_new(loop, on_seal, admind);
     admind->watchdog_timer = admind_timer_new(loop, on_watchdog, admind);
     admind->signal_fd = admind_service_signals();
     if (admind->adopt_timer == NULL || admind->checkpoint_timer == NULL || admind->house_timer == NULL ||
-        admind->retry_timer == NULL || admind->shelf_timer == NULL || admind->watchdog_timer == NULL || admind->signal_fd < 0 ||
+        admind->retry_timer == NULL || admind->shelf_timer == NULL || admind->seal_timer == NULL || admind->watchdog_timer == NULL || admind->signal_fd < 0 ||
         !admind_loop_after(loop, after_round, admind)) {
         return false;
     }

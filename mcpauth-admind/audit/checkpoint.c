@@ -57,6 +57,25 @@ static bool load_mark(admind_marks_t *marks, const mcpa_json_t *row)
     return true;
 }
 
+/* One of the two alone was written by nobody. */
+static bool load_seals(admind_seal_state_t *seals, const mcpa_json_t *tree)
+{
+    const mcpa_json_t *block = mcpa_json_member(tree, "block"), *seal = mcpa_json_member(tree, "seal");
+    char *text;
+
+    if (block == NULL || seal == NULL) {
+        return block == NULL && seal == NULL;
+    }
+    seals->known = true;
+    if (mcpa_json_is(seal, MCPA_JSON_OBJECT)) {
+        text = mcpa_json_print(seal);
+        seals->sealed = text != NULL && admind_seal_parse(&seals->last, mcpa_str(text)) == MCPA_OK;
+        free(text);
+    }
+    return (mcpa_json_is(block, MCPA_JSON_NULL) || admind_chain_parse(&seals->chain, block)) &&
+           (mcpa_json_is(seal, MCPA_JSON_NULL) || seals->sealed);
+}
+
 static bool load_tree(admind_checkpoint_t *checkpoint, admind_marks_t *marks)
 {
     const mcpa_json_t *tree = checkpoint->tree;
@@ -83,7 +102,7 @@ static bool load_tree(admind_checkpoint_t *checkpoint, admind_marks_t *marks)
     }
     checkpoint->metrics = mcpa_json_member(tree, "metrics");
     checkpoint->alerts = mcpa_json_member(tree, "alerts");
-    return true;
+    return load_seals(&checkpoint->seals, tree);
 }
 
 mcpa_status_t admind_checkpoint_load(admind_checkpoint_t *checkpoint, const char *journal_dir, admind_marks_t *marks)
@@ -136,11 +155,34 @@ static void print_marks(mcpa_jsonw_t *w, const admind_marks_t *marks)
     mcpa_jsonw_close_array(w);
 }
 
-mcpa_status_t admind_checkpoint_save(const char *journal_dir, const admind_position_t *position, const admind_marks_t *marks,
-                                     const char *metrics, const char *alerts, int64_t now_us)
+static void print_seals(mcpa_jsonw_t *w, const admind_seal_state_t *seals)
 {
-    size_t cap =
-        512 + admind_marks_count(marks) * INSTANCE_BYTES_MAX + (metrics ? strlen(metrics) : 0) + (alerts ? strlen(alerts) : 0);
+    char memory[ADMIND_SEAL_LINE_BYTES];
+    mcpa_out_t out;
+
+    if (seals->chain.lines > 0) {
+        admind_chain_print(w, "block", &seals->chain);
+    } else {
+        mcpa_jsonw_raw(w, "block", MCPA_STR("null"));
+    }
+    mcpa_out_init(&out, memory, sizeof(memory));
+    if (seals->sealed) {
+        admind_seal_print(&out, &seals->last);
+    } else {
+        mcpa_out_z(&out, "null");
+    }
+    mcpa_jsonw_raw(w, "seal", mcpa_out_get(&out));
+}
+
+static size_t length(const char *text)
+{
+    return text == NULL ? 0 : strlen(text);
+}
+
+mcpa_status_t admind_checkpoint_save(const char *journal_dir, const admind_checkpoint_parts_t *parts, int64_t now_us)
+{
+    size_t cap = 512 + 2 * ADMIND_SEAL_LINE_BYTES + admind_marks_count(parts->marks) * INSTANCE_BYTES_MAX +
+                 length(parts->metrics) + length(parts->alerts);
     char *memory = malloc(cap);
     char path[PATH_MAX], stamp[25];
     mcpa_status_t status;
@@ -156,15 +198,18 @@ mcpa_status_t admind_checkpoint_save(const char *journal_dir, const admind_posit
     mcpa_jsonw_init(&w, &out);
     mcpa_jsonw_open_object(&w, NULL);
     mcpa_jsonw_int(&w, "version", 1);
-    mcpa_jsonw_z(&w, "file", position->file);
-    mcpa_jsonw_u64(&w, "offset", position->offset);
+    mcpa_jsonw_z(&w, "file", parts->position.file);
+    mcpa_jsonw_u64(&w, "offset", parts->position.offset);
     mcpa_jsonw_z(&w, "written", stamp);
-    print_marks(&w, marks);
-    if (metrics != NULL) {
-        mcpa_jsonw_raw(&w, "metrics", mcpa_str(metrics));
+    print_marks(&w, parts->marks);
+    if (parts->metrics != NULL) {
+        mcpa_jsonw_raw(&w, "metrics", mcpa_str(parts->metrics));
     }
-    if (alerts != NULL) {
-        mcpa_jsonw_raw(&w, "alerts", mcpa_str(alerts));
+    if (parts->alerts != NULL) {
+        mcpa_jsonw_raw(&w, "alerts", mcpa_str(parts->alerts));
+    }
+    if (parts->seals.known) {
+        print_seals(&w, &parts->seals);
     }
     mcpa_jsonw_close_object(&w);
     status = mcpa_out_status(&out);

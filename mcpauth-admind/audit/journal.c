@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "audit/names.h"
+#include "audit/sealer.h"
 #include "audit/tail.h"
 #include "base/crash.h"
 #include "log.h"
@@ -30,6 +31,8 @@ struct admind_journal {
     bool failing;
     uint64_t max_file_bytes;
     uint64_t committed_bytes;
+    int64_t now_us;           /* of the last append */
+    admind_sealer_t *sealer;  /* borrowed; NULL: lines are not sealed */
 };
 
 admind_journal_t *admind_journal_open(const char *dir, uint64_t max_file_bytes, char *error, size_t cap)
@@ -61,6 +64,11 @@ admind_journal_t *admind_journal_open(const char *dir, uint64_t max_file_bytes, 
         admind_journal_close(&journal);
     }
     return journal;
+}
+
+void admind_journal_sealed_by(admind_journal_t *journal, admind_sealer_t *sealer)
+{
+    journal->sealer = sealer;
 }
 
 void admind_journal_close(admind_journal_t **journal)
@@ -120,15 +128,92 @@ static bool open_next(admind_journal_t *journal, int64_t now_us)
     journal->fd = fd;
     journal->name = name;
     journal->synced = journal->written = 0;
+    if (journal->sealer != NULL) {
+        admind_sealer_file(journal->sealer);
+    }
     return true;
+}
+
+/* ---- reading back */
+
+typedef struct replay {
+    admind_sealer_t *sealer;
+    const char *file;
+    uint64_t offset, stop; /* of the next line; behind stop nothing is hashed */
+    bool last;
+    bool (*fn)(void *ctx, mcpa_str_t line);
+    void *ctx;
+} replay_t;
+
+/* What stays in the file is hashed, damage in older files too: whoever checks it later sees the same bytes. */
+static bool replay_line(void *ctx, mcpa_str_t line)
+{
+    replay_t *replay = ctx;
+    bool good = replay->fn == NULL || replay->fn(replay->ctx, line);
+
+    if (replay->sealer != NULL && (good || !replay->last) && replay->offset < replay->stop &&
+        !admind_sealer_line(replay->sealer, replay->file, replay->offset, line)) {
+        admind_log(ADMIND_WARNING, "MCPA2111", "journal: %s could not be hashed; its next seal will not fit", replay->file);
+    }
+    replay->offset += line.len + 1;
+    return good;
+}
+
+/* A checkpoint of a version that did not seal: the block that is open begins with its file. */
+static mcpa_status_t hash_before(const admind_journal_t *journal, int fd, const char *name, uint64_t stop)
+{
+    replay_t replay = { .sealer = journal->sealer, .file = name, .stop = stop };
+    uint64_t at = 0;
+
+    if (journal->sealer == NULL || stop == 0 || admind_sealer_is_restored(journal->sealer)) {
+        return MCPA_OK;
+    }
+    return admind_tail_read(fd, name, journal->dir_fd, false, &at, replay_line, &replay);
+}
+
+/* One file; before: it lies before the checkpoint's own, so that files were taken away, and nothing of it is to be replayed. */
+static mcpa_status_t replay_file(admind_journal_t *journal, const admind_journal_name_t *name, bool before, bool last,
+                                 uint64_t at, replay_t *replay)
+{
+    char text[ADMIND_JOURNAL_NAME_BYTES], on_disk[ADMIND_JOURNAL_NAME_BYTES];
+    bool open = last && !name->compressed; /* compressed and the last: the plain one after it was taken away */
+    mcpa_status_t status;
+    int fd;
+
+    admind_journal_name_format(text, name);
+    admind_journal_name_on_disk(on_disk, name);
+    fd = openat(journal->dir_fd, on_disk, (open ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        return MCPA_EIO;
+    }
+    if (replay->sealer != NULL && at == 0) {
+        admind_sealer_file(replay->sealer);
+    }
+    replay->file = text;
+    replay->offset = at;
+    replay->last = open;
+    status = before ? MCPA_OK : hash_before(journal, fd, text, at);
+    if (status == MCPA_OK) {
+        status = before ? admind_tail_skip(fd, &at) : admind_tail_read(fd, text, journal->dir_fd, open, &at, replay_line, replay);
+    }
+    if (last && status == MCPA_OK) {
+        journal->name = *name;
+        journal->synced = journal->written = at;
+    }
+    if (open && status == MCPA_OK) {
+        journal->fd = fd;
+    } else {
+        close(fd);
+    }
+    return status;
 }
 
 mcpa_status_t admind_journal_replay(admind_journal_t *journal, const admind_position_t *from,
                                     bool (*fn)(void *ctx, mcpa_str_t line), void *ctx)
 {
+    replay_t replay = { .sealer = journal->sealer, .stop = UINT64_MAX, .fn = fn, .ctx = ctx };
     admind_journal_name_t start = { .day = 0 };
     admind_journal_name_t *names = NULL;
-    char text[ADMIND_JOURNAL_NAME_BYTES];
     size_t count = 0;
     mcpa_status_t status = admind_journal_names(&names, &count, journal->dir);
 
@@ -138,32 +223,15 @@ mcpa_status_t admind_journal_replay(admind_journal_t *journal, const admind_posi
     for (size_t i = 0; i < count && status == MCPA_OK; i++) {
         int order = admind_journal_name_compare(&names[i], &start);
         bool last = i + 1 == count;
-        bool open = last && !names[i].compressed; /* compressed and the last: the plain one after it was taken away */
-        uint64_t at = order == 0 ? from->offset : 0;
-        int fd;
 
-        if (order < 0 && !last) {
-            continue;
-        }
-        admind_journal_name_on_disk(text, &names[i]);
-        fd = openat(journal->dir_fd, text, (open ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0) {
-            status = MCPA_EIO;
-            break;
-        }
-        /* A last file before the checkpoint's own: files were taken away. Nothing of it is to be replayed. */
-        status = order < 0 ? admind_tail_skip(fd, &at) : admind_tail_read(fd, text, journal->dir_fd, open, &at, fn, ctx);
-        if (last && status == MCPA_OK) {
-            journal->name = names[i];
-            journal->synced = journal->written = at;
-        }
-        if (open && status == MCPA_OK) {
-            journal->fd = fd;
-        } else {
-            close(fd);
+        if (order >= 0 || last) {
+            status = replay_file(journal, &names[i], order < 0, last, order == 0 ? from->offset : 0, &replay);
         }
     }
     free(names);
+    if (journal->sealer != NULL) {
+        admind_sealer_commit(journal->sealer, 0);
+    }
     return status;
 }
 
@@ -180,6 +248,9 @@ static mcpa_status_t roll_back(admind_journal_t *journal, bool distrust)
                journal->dir, strerror(saved));
     journal->buffered = 0;
     journal->failing = true;
+    if (journal->sealer != NULL) {
+        admind_sealer_roll_back(journal->sealer);
+    }
     if (journal->fd >= 0 && (ftruncate(journal->fd, (off_t)journal->synced) != 0 || distrust)) {
         close(journal->fd);
         journal->fd = -1;
@@ -213,33 +284,31 @@ static bool flush(admind_journal_t *journal)
     return true;
 }
 
-mcpa_status_t admind_journal_append(admind_journal_t *journal, mcpa_str_t line, int64_t now_us)
+/* Into the buffer, without the chain. */
+static bool put_line(admind_journal_t *journal, mcpa_str_t line)
 {
-    bool fresh = journal->buffered == 0 && journal->written == journal->synced;
-
-    if (journal->failing || line.len >= BUFFER_BYTES) {
-        return journal->failing ? MCPA_EIO : MCPA_ETOOBIG;
-    }
-    /* Files change between batches only: a batch that spans two could be half committed. */
-    if (fresh &&
-        (journal->fd < 0 || admind_journal_day(now_us) > journal->name.day || journal->synced >= journal->max_file_bytes) &&
-        !open_next(journal, now_us)) {
-        return roll_back(journal, false);
-    }
     if (journal->buffered + line.len + 1 > BUFFER_BYTES && !flush(journal)) {
-        return roll_back(journal, false);
+        return false;
     }
     memcpy(journal->buffer + journal->buffered, line.ptr, line.len);
     journal->buffered += line.len;
     journal->buffer[journal->buffered++] = '\n';
-    return MCPA_OK;
+    return true;
 }
 
-mcpa_status_t admind_journal_commit(admind_journal_t *journal)
+/* Nothing happens when there is no key: the block then grows until there is one. */
+static bool put_seal(admind_journal_t *journal, int64_t now_us)
 {
-    if (journal->failing) {
-        return MCPA_EIO;
-    }
+    char memory[ADMIND_SEAL_LINE_BYTES];
+    mcpa_out_t out;
+
+    mcpa_out_init(&out, memory, sizeof(memory));
+    return !admind_sealer_make(journal->sealer, &out, now_us) || put_line(journal, mcpa_out_get(&out));
+}
+
+/* What is buffered, to the disk. */
+static mcpa_status_t sync_batch(admind_journal_t *journal, int64_t now_us)
+{
     if (!flush(journal)) {
         return roll_back(journal, false);
     }
@@ -255,7 +324,74 @@ mcpa_status_t admind_journal_commit(admind_journal_t *journal)
     MCPA_CRASH("journal.synced");
     journal->committed_bytes += journal->written - journal->synced;
     journal->synced = journal->written;
+    if (journal->sealer != NULL) {
+        admind_sealer_commit(journal->sealer, now_us);
+    }
     return MCPA_OK;
+}
+
+/* Files change between batches only: a batch that spans two could be half committed. A file is sealed before it is closed, so that it
+ * can be checked without the next one. */
+static mcpa_status_t fitting_file(admind_journal_t *journal, int64_t now_us)
+{
+    if (journal->fd >= 0 && admind_journal_day(now_us) <= journal->name.day && journal->synced < journal->max_file_bytes) {
+        return MCPA_OK;
+    }
+    if (journal->fd >= 0 && admind_journal_seal(journal, now_us) != MCPA_OK) {
+        return MCPA_EIO;
+    }
+    return open_next(journal, now_us) ? MCPA_OK : roll_back(journal, false);
+}
+
+mcpa_status_t admind_journal_append(admind_journal_t *journal, mcpa_str_t line, int64_t now_us)
+{
+    bool fresh = journal->buffered == 0 && journal->written == journal->synced;
+    char file[ADMIND_JOURNAL_NAME_BYTES];
+
+    if (journal->failing || line.len >= BUFFER_BYTES) {
+        return journal->failing ? MCPA_EIO : MCPA_ETOOBIG;
+    }
+    if (fresh && fitting_file(journal, now_us) != MCPA_OK) {
+        return MCPA_EIO;
+    }
+    if (journal->sealer != NULL) {
+        admind_journal_name_format(file, &journal->name);
+        if (!admind_sealer_line(journal->sealer, file, journal->written + journal->buffered, line)) {
+            errno = ENOMEM;
+            return roll_back(journal, false);
+        }
+    }
+    journal->now_us = now_us;
+    return put_line(journal, line) ? MCPA_OK : roll_back(journal, false);
+}
+
+mcpa_status_t admind_journal_commit(admind_journal_t *journal)
+{
+    if (journal->failing) {
+        return MCPA_EIO;
+    }
+    /* With the batch, so that a seal costs no sync of its own; also when the file is full, which will be closed next. */
+    if (journal->sealer != NULL && journal->written + journal->buffered > journal->synced &&
+        (admind_sealer_is_due(journal->sealer, journal->now_us) ||
+         journal->written + journal->buffered >= journal->max_file_bytes) &&
+        !put_seal(journal, journal->now_us)) {
+        return roll_back(journal, false);
+    }
+    return sync_batch(journal, journal->now_us);
+}
+
+mcpa_status_t admind_journal_seal(admind_journal_t *journal, int64_t now_us)
+{
+    if (journal->failing) {
+        return MCPA_EIO;
+    }
+    if (journal->sealer == NULL || admind_sealer_open_lines(journal->sealer) == 0) {
+        return MCPA_OK;
+    }
+    if ((journal->fd < 0 && !open_next(journal, now_us)) || !put_seal(journal, now_us)) {
+        return roll_back(journal, false);
+    }
+    return sync_batch(journal, now_us);
 }
 
 bool admind_journal_is_failing(const admind_journal_t *journal)

@@ -11,6 +11,7 @@
 #define ADMIND_JOURNAL_NAME_BYTES 40
 
 typedef struct admind_journal admind_journal_t;
+typedef struct admind_sealer admind_sealer_t; /* audit/sealer.h */
 
 /* The end of a line; what stands before it is durable. */
 typedef struct admind_position {
@@ -23,6 +24,9 @@ admind_journal_t *admind_journal_open(const char *dir, uint64_t max_file_bytes, 
 /* What was appended but not committed is dropped. */
 void admind_journal_close(admind_journal_t **journal);
 
+/* Before the replay: sealer, which must outlive the journal, is told of every line; its seals are lines of the journal. */
+void admind_journal_sealed_by(admind_journal_t *journal, admind_sealer_t *sealer);
+
 /* Every line behind 'from', in order, without its newline; 'from' in a file that is gone means the next one. Must be called once,
  * before the first append: it finds the end of the last file and cuts a torn tail off (what a power loss left behind it is kept
  * beside it in *.damaged). A whole line for which fn says false is damage: skipped in older files, where everything was synced;
@@ -34,6 +38,8 @@ mcpa_status_t admind_journal_replay(admind_journal_t *journal, const admind_posi
  */
 mcpa_status_t admind_journal_append(admind_journal_t *journal, mcpa_str_t line, int64_t now_us) MCPA_MUST_CHECK;
 mcpa_status_t admind_journal_commit(admind_journal_t *journal) MCPA_MUST_CHECK;
+/* While no batch is open: seals what no seal covers yet, and commits that. MCPA_EIO as for commit. */
+mcpa_status_t admind_journal_seal(admind_journal_t *journal, int64_t now_us) MCPA_MUST_CHECK;
 /* A failing journal takes nothing. Probe writes and syncs a test block in a fresh file and takes it back; true: it works again.
  */
 bool admind_journal_is_failing(const admind_journal_t *journal);

@@ -6,6 +6,7 @@
 
 #include "audit/line.h"
 #include "audit/marks.h"
+#include "audit/sealcheck.h"
 #include "base/text.h"
 
 /* As for a line that is replayed; here only to say why it was none. */
@@ -19,6 +20,7 @@ struct admind_verify {
     size_t max_instances;
     admind_journal_name_t name; /* day 0: no file yet */
     uint64_t line;
+    admind_sealcheck_t *seals;
     admind_verified_t found;
 };
 
@@ -36,17 +38,52 @@ const char *admind_fault_word(admind_fault_kind_t kind)
         [ADMIND_FAULT_SEQ_HOLE] = "seq_hole",
         [ADMIND_FAULT_SEQ_REPEATED] = "seq_repeated",
         [ADMIND_FAULT_SEQ_BACK] = "seq_back",
+        [ADMIND_FAULT_FILE_BROKEN] = "file_broken",
+        [ADMIND_FAULT_SEAL_FORM] = "seal_form",
+        [ADMIND_FAULT_SEAL_BLOCK] = "seal_block",
+        [ADMIND_FAULT_SEAL_PLACE] = "seal_place",
+        [ADMIND_FAULT_SEAL_EPOCH] = "seal_epoch",
+        [ADMIND_FAULT_SEAL_PREVIOUS] = "seal_previous",
+        [ADMIND_FAULT_SEAL_KEY] = "seal_key",
+        [ADMIND_FAULT_SEAL_MAC] = "seal_mac",
+        [ADMIND_FAULT_SEAL_LACKING] = "seal_lacking",
+        [ADMIND_FAULT_SEAL_MISSING] = "seal_missing",
     };
 
     return words[kind];
+}
+
+/* ---- faults */
+
+static void tell(admind_verify_t *verify, admind_fault_t *fault)
+{
+    admind_journal_name_format(fault->file, &verify->name);
+    fault->line = fault->kind == ADMIND_FAULT_SEAL_MISSING ? 0 : verify->line;
+    verify->found.faults++;
+    verify->fault(verify->ctx, fault);
+}
+
+static void tell_kind(admind_verify_t *verify, admind_fault_kind_t kind)
+{
+    tell(verify, &(admind_fault_t){ .kind = kind });
+}
+
+static void tell_seal(void *ctx, admind_fault_kind_t kind, uint64_t expected, uint64_t seq)
+{
+    tell(ctx, &(admind_fault_t){ .kind = kind, .expected = expected, .seq = seq });
 }
 
 admind_verify_t *admind_verify_new(size_t max_instances, void (*fault)(void *ctx, const admind_fault_t *fault), void *ctx)
 {
     admind_verify_t *verify = calloc(1, sizeof(*verify));
 
-    if (verify == NULL || (verify->marks = admind_marks_new(max_instances)) == NULL) {
-        free(verify);
+    if (verify == NULL) {
+        return NULL;
+    }
+    verify->marks = admind_marks_new(max_instances);
+    verify->seals = admind_sealcheck_new(&verify->found.sealed, tell_seal, verify);
+    if (verify->marks == NULL || verify->seals == NULL) {
+        admind_verify_free(&verify);
         return NULL;
     }
     verify->fault = fault;
@@ -60,29 +97,25 @@ void admind_verify_free(admind_verify_t **verify)
 {
     if (*verify != NULL) {
         admind_marks_free(&(*verify)->marks);
+        admind_sealcheck_free(&(*verify)->seals);
         free(*verify);
         *verify = NULL;
     }
 }
 
+bool admind_verify_key(admind_verify_t *verify, const admind_seal_key_t *origin)
+{
+    return admind_sealcheck_key(verify->seals, origin);
+}
+
+bool admind_verify_anchor(admind_verify_t *verify, uint64_t epoch, const unsigned char mac[ADMIND_SEAL_BYTES])
+{
+    return admind_sealcheck_anchor(verify->seals, epoch, mac);
+}
+
 const admind_verified_t *admind_verify_get(const admind_verify_t *verify)
 {
     return &verify->found;
-}
-
-/* ---- faults */
-
-static void tell(admind_verify_t *verify, admind_fault_t *fault)
-{
-    admind_journal_name_format(fault->file, &verify->name);
-    fault->line = verify->line;
-    verify->found.faults++;
-    verify->fault(verify->ctx, fault);
-}
-
-static void tell_kind(admind_verify_t *verify, admind_fault_kind_t kind)
-{
-    tell(verify, &(admind_fault_t){ .kind = kind });
 }
 
 static void tell_member(admind_verify_t *verify, admind_fault_kind_t kind, mcpa_str_t member)
@@ -104,6 +137,7 @@ void admind_verify_file(admind_verify_t *verify, const admind_journal_name_t *na
     verify->name = *name;
     verify->line = 0;
     verify->found.files++;
+    admind_sealcheck_file(verify->seals, name);
     if (name->day > today) {
         tell_kind(verify, ADMIND_FAULT_FILE_FUTURE);
     }
@@ -127,7 +161,20 @@ void admind_verify_long_line(admind_verify_t *verify)
 {
     verify->line++;
     verify->found.broken++;
+    admind_sealcheck_lose(verify->seals);
     tell_kind(verify, ADMIND_FAULT_LINE_LONG);
+}
+
+void admind_verify_broken(admind_verify_t *verify)
+{
+    verify->line++;
+    admind_sealcheck_lose(verify->seals);
+    tell_kind(verify, ADMIND_FAULT_FILE_BROKEN);
+}
+
+void admind_verify_end(admind_verify_t *verify)
+{
+    admind_sealcheck_end(verify->seals);
 }
 
 /* ---- lines */
@@ -271,13 +318,16 @@ mcpa_status_t admind_verify_line(admind_verify_t *verify, mcpa_str_t text)
     mcpa_status_t status = admind_line_parse(&line, text);
 
     verify->line++;
+    if (status == MCPA_ENOMEM) {
+        return status;
+    }
     if (status != MCPA_OK) {
-        return status == MCPA_ENOMEM ? status : tell_broken(verify, text);
+        status = tell_broken(verify, text);
+        return status == MCPA_OK ? admind_sealcheck_line(verify->seals, text, false) : status;
     }
     if (line.seal) {
-        verify->found.seals++;
         admind_line_clear(&line);
-        return MCPA_OK;
+        return admind_sealcheck_line(verify->seals, text, true);
     }
     mcpa_json_each(line.tree, check_member, &(members_t){ verify, &line.record });
     if (mcpa_json_member(line.tree, "ts") == NULL) {
@@ -286,5 +336,5 @@ mcpa_status_t admind_verify_line(admind_verify_t *verify, mcpa_str_t text)
     count(&verify->found, &line.record);
     status = check_instance(verify, &line);
     admind_line_clear(&line);
-    return status;
+    return status == MCPA_OK ? admind_sealcheck_line(verify->seals, text, false) : status;
 }

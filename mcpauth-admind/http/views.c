@@ -210,6 +210,23 @@ static void write_children(mcpa_jsonw_t *w, const struct admind *admind)
     mcpa_jsonw_close_array(w);
 }
 
+/* The newest one, as an anchor to be kept elsewhere. */
+static void write_seal(mcpa_jsonw_t *w, const struct admind *admind)
+{
+    char anchor[ADMIND_SEAL_ANCHOR_BYTES], id[2 * ADMIND_SEAL_ID_BYTES + 1];
+    admind_seal_state_t seals;
+
+    admind_sealer_state(admind->sealer, &seals);
+    if (seals.sealed) {
+        admind_seal_anchor_print(anchor, &seals.last);
+        mcpa_hex(id, seals.last.key, sizeof(seals.last.key));
+        mcpa_jsonw_z(w, "seal", anchor);
+        mcpa_jsonw_z(w, "seal_key", id);
+        put_time(w, "sealed", seals.last.ts);
+    }
+    mcpa_jsonw_u64(w, "unsealed_lines", seals.chain.lines);
+}
+
 static void write_journal(mcpa_jsonw_t *w, const struct admind *admind)
 {
     admind_position_t position;
@@ -219,6 +236,7 @@ static void write_journal(mcpa_jsonw_t *w, const struct admind *admind)
     mcpa_jsonw_z(w, "file", position.file);
     mcpa_jsonw_u64(w, "bytes", position.offset);
     mcpa_jsonw_bool(w, "failing", admind->disk_failed);
+    write_seal(w, admind);
     mcpa_jsonw_close_object(w);
 }
 

@@ -20,6 +20,13 @@ static int tear_down(void **state)
     return drop_dir(state);
 }
 
+static mcpa_status_t save(const admind_position_t *position, const char *metrics, const char *alerts)
+{
+    const admind_checkpoint_parts_t parts = { .position = *position, .marks = marks, .metrics = metrics, .alerts = alerts };
+
+    return admind_checkpoint_save(test_dir, &parts, NOON_US);
+}
+
 static void add_mark(unsigned who, uint64_t durable, uint64_t lost)
 {
     instance_t instance = instance_of(who);
@@ -46,7 +53,7 @@ static void what_was_saved_is_loaded(void **state)
     (void)state;
     add_mark(7, 42, 3);
     add_mark(8, UINT64_C(1) << 62, 0);
-    assert_int_equal(admind_checkpoint_save(test_dir, &position, marks, "{\"m\":1}", "{\"a\":[]}", NOON_US), MCPA_OK);
+    assert_int_equal(save(&position, "{\"m\":1}", "{\"a\":[]}"), MCPA_OK);
     empty_marks();
     assert_int_equal(admind_checkpoint_load(&checkpoint, test_dir, marks), MCPA_OK);
     assert_string_equal(checkpoint.position.file, position.file);
@@ -59,6 +66,31 @@ static void what_was_saved_is_loaded(void **state)
     assert_string_equal(text, "{\"m\":1}");
     free(text);
     assert_non_null(checkpoint.alerts);
+}
+
+static void the_seals_come_back_as_they_were(void **state)
+{
+    admind_checkpoint_parts_t parts = { .marks = marks, .seals = { .known = true } };
+    admind_seal_key_t key;
+
+    (void)state;
+    assert_int_equal(admind_checkpoint_save(test_dir, &parts, NOON_US), MCPA_OK);
+    assert_int_equal(admind_checkpoint_load(&checkpoint, test_dir, marks), MCPA_OK);
+    assert_true(checkpoint.seals.known && !checkpoint.seals.sealed && checkpoint.seals.chain.lines == 0);
+    admind_checkpoint_clear(&checkpoint);
+    assert_true(admind_chain_add(&parts.seals.chain, "audit-2026-11-21.3.jsonl", 77, MCPA_STR("line")));
+    parts.seals.sealed = true;
+    parts.seals.last.ts = NOON_US;
+    parts.seals.last.block = parts.seals.chain;
+    admind_seal_key_begin(&key, parts.seals.chain.hash);
+    admind_seal_make(&parts.seals.last, &key);
+    assert_int_equal(admind_checkpoint_save(test_dir, &parts, NOON_US), MCPA_OK);
+    assert_int_equal(admind_checkpoint_load(&checkpoint, test_dir, marks), MCPA_OK);
+    assert_true(checkpoint.seals.known && checkpoint.seals.sealed);
+    assert_true(checkpoint.seals.chain.lines == 1 && checkpoint.seals.chain.offset == 77);
+    assert_string_equal(checkpoint.seals.chain.file, "audit-2026-11-21.3.jsonl");
+    assert_memory_equal(checkpoint.seals.chain.hash, parts.seals.chain.hash, ADMIND_SEAL_BYTES);
+    assert_true(admind_seal_is_by(&checkpoint.seals.last, &key));
 }
 
 static void none_is_the_first_start(void **state)
@@ -77,7 +109,7 @@ static void thousands_of_instances_fit(void **state)
     for (unsigned n = 0; n < ADMIND_MARKS_MAX; n++) {
         add_mark(n, UINT64_C(1) << 62, UINT64_C(1) << 62);
     }
-    assert_int_equal(admind_checkpoint_save(test_dir, &position, marks, NULL, NULL, NOON_US), MCPA_OK);
+    assert_int_equal(save(&position, NULL, NULL), MCPA_OK);
     empty_marks();
     assert_int_equal(admind_checkpoint_load(&checkpoint, test_dir, marks), MCPA_OK);
     assert_int_equal(admind_marks_count(marks), ADMIND_MARKS_MAX);
@@ -98,6 +130,9 @@ static void damage_is_not_believed(void **state)
         "{\"version\":1,\"file\":\"\",\"offset\":0,\"instances\":[[\"00112233445566778899aabbccddeeff\",1,1]]}",
         ("{\"version\":1,\"file\":\"\",\"offset\":0,\"instances\":[[\"00112233445566778899aabbccddeeff\",1,1,1],["
          "\"00112233445566778899aabbccddeefe\",-1,1,1]]}"), /* one string of two: clang asks */
+        "{\"version\":1,\"file\":\"\",\"offset\":0,\"instances\":[],\"block\":null}",
+        "{\"version\":1,\"file\":\"\",\"offset\":0,\"instances\":[],\"block\":null,\"seal\":{}}",
+        "{\"version\":1,\"file\":\"\",\"offset\":0,\"instances\":[],\"block\":{\"lines\":1},\"seal\":null}",
         "{\"version\":1,\"version\":1,\"file\":\"\",\"offset\":0,\"instances\":[]}",
     };
 
@@ -116,9 +151,9 @@ static void a_save_that_fails_leaves_the_old_one(void **state)
     const admind_position_t first = { "audit-2026-11-21.jsonl", 1 }, second = { "audit-2026-11-22.jsonl", 2 };
 
     (void)state;
-    assert_int_equal(admind_checkpoint_save(test_dir, &first, marks, NULL, NULL, NOON_US), MCPA_OK);
+    assert_int_equal(save(&first, NULL, NULL), MCPA_OK);
     assert_int_equal(mkdir(in_dir("checkpoint.json.tmp"), 0700), 0); /* stands in the way of the temporary file */
-    assert_int_equal(admind_checkpoint_save(test_dir, &second, marks, NULL, NULL, NOON_US), MCPA_EIO);
+    assert_int_equal(save(&second, NULL, NULL), MCPA_EIO);
     assert_int_equal(admind_checkpoint_load(&checkpoint, test_dir, marks), MCPA_OK);
     assert_string_equal(checkpoint.position.file, first.file);
 }
@@ -129,7 +164,7 @@ static void a_killed_save_is_no_hindrance(void **state)
 
     (void)state;
     put_file("checkpoint.json.tmp", "half", 4);
-    assert_int_equal(admind_checkpoint_save(test_dir, &position, marks, NULL, NULL, NOON_US), MCPA_OK);
+    assert_int_equal(save(&position, NULL, NULL), MCPA_OK);
     assert_false(is_there("checkpoint.json.tmp"));
     assert_int_equal(admind_checkpoint_load(&checkpoint, test_dir, marks), MCPA_OK);
 }
@@ -139,6 +174,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(what_was_saved_is_loaded),
+        TEST(the_seals_come_back_as_they_were),
         TEST(none_is_the_first_start),
         TEST(thousands_of_instances_fit),
         TEST(damage_is_not_believed),

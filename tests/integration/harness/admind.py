@@ -184,9 +184,14 @@ class Admind:
         for line in self.journal_text().splitlines(keepends=True):
             if line.endswith("\n") and line.strip():
                 record = json.loads(line)
-                if all(record.get(k) == v for k, v in want.items()):
+                if "instance" in record and all(record.get(k) == v for k, v in want.items()):  # the daemon's own lines, seals, have none
                     found.append(record)
         return found
+
+    def seals(self):
+        """The journal's seals as objects, oldest first."""
+        lines = [json.loads(line) for line in self.journal_text().splitlines(keepends=True) if line.endswith("\n") and line.strip()]
+        return [line for line in lines if "instance" not in line]
 
     def wait_journal(self, count, timeout=10, **want):
         """Polls until the journal has at least this many such records; returns them."""
