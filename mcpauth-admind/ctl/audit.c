@@ -12,7 +12,6 @@
 #include "base/text.h"
 #include "ctl/ctl.h"
 #include "ctl/filter.h"
-#include "ctl/progress.h"
 #include "ctl/ring.h"
 #include "ctl/scan.h"
 
@@ -126,24 +125,19 @@ static void show_ring(const ctl_t *ctl, const ctl_ring_t *ring)
 static ctl_exit_t search_newest(const ctl_t *ctl, const ctl_filter_t *filter, uint64_t limit)
 {
     ctl_ring_t ring = { .cap = (size_t)limit };
-    ctl_progress_t progress;
     ctl_scan_t scan;
     mcpa_str_t line;
-    uint64_t done, total;
     bool good;
 
     if (!ctl_scan_open(&scan, ctl->journal_dir, filter->since_us)) {
         return CTL_BAD;
     }
-    ctl_progress_begin(&progress);
+    ctl_scan_show(&scan);
     while (!ring.failed && ctl_scan_next(&scan, &line)) {
         if (ctl_filter_matches(filter, line)) {
             ctl_ring_add(&ring, line);
         }
-        admind_reader_progress(scan.reader, &done, &total);
-        ctl_progress_update(&progress, done, total);
     }
-    ctl_progress_hide(&progress);
     ctl_scan_close(&scan);
     show_ring(ctl, &ring);
     if (ring.failed) {

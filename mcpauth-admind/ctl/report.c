@@ -12,7 +12,6 @@
 #include "base/text.h"
 #include "ctl/ctl.h"
 #include "ctl/filter.h"
-#include "ctl/progress.h"
 #include "ctl/scan.h"
 
 #define DEFAULT_ROWS 20
@@ -84,21 +83,16 @@ static bool read_options(const ctl_t *ctl, int64_t *since_us, int64_t *until_us,
 static bool read_journal(const ctl_t *ctl, ctl_report_t *report)
 {
     mcpa_status_t status = MCPA_OK;
-    ctl_progress_t progress;
-    uint64_t done, total;
     ctl_scan_t scan;
     mcpa_str_t line;
 
     if (!ctl_scan_open(&scan, ctl->journal_dir, report->since_us)) {
         return false;
     }
-    ctl_progress_begin(&progress);
+    ctl_scan_show(&scan);
     while (status == MCPA_OK && ctl_scan_next(&scan, &line)) {
         status = ctl_report_line(report, line);
-        admind_reader_progress(scan.reader, &done, &total);
-        ctl_progress_update(&progress, done, total);
     }
-    ctl_progress_hide(&progress);
     ctl_scan_close(&scan);
     if (status != MCPA_OK) {
         ctl_complain("out of memory");

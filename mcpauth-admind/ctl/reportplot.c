@@ -43,7 +43,7 @@ static void put_legend(FILE *to, bool shadow)
     } rows[] = { { "r", "refused" }, { "a", "let through" }, { "s", "shadow denied" } };
     int x = WIDTH - 70;
 
-    for (size_t i = 0; i < (shadow ? 3 : 2); i++, x -= 110) {
+    for (size_t i = 0; i < (shadow ? 3 : 2); i++, x -= 120) {
         fprintf(to, "<rect class=\"%s\" x=\"%d\" y=\"4\" width=\"10\" height=\"10\"/><text x=\"%d\" y=\"13\">%s</text>\n",
                 rows[i].class, x, x + 15, rows[i].text);
     }
@@ -102,7 +102,7 @@ void ctl_plot_times(FILE *to, const ctl_bar_t *bars, size_t count, unsigned step
         put_column(to, &bars[i], x + step * 0.1, step * 0.8, top);
         if (i % ((count + 7) / 8) == 0) {
             ctl_report_minute(when, bars[i].from_us);
-            fprintf(to, "<text x=\"%.1f\" y=\"%d\">%s</text>\n", x, HEIGHT - 10,
+            fprintf(to, "<text x=\"%.1f\" y=\"%d\">%s</text>\n", x + step * 0.1, HEIGHT - 10,
                     step_hours == 1 ? when + 5 : (when[10] = '\0', when));
         }
     }

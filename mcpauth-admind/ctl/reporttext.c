@@ -70,7 +70,7 @@ static void print_wholeness(const text_page_t *text, const ctl_report_t *report)
     FILE *to = text->to;
     char when[20];
 
-    fprintf(to, "  %-14s%s%llu  (decided, no final record: the child died, or the request still runs)\n", "unfinished",
+    fprintf(to, "  %-14s%s%llu  (no final record: the child died, or it still runs)\n", "unfinished",
             report->pending_full ? "at least " : "", (unsigned long long)ctl_pending_count(report->pending));
     fprintf(to, "  %-14s%llu records, told by %llu gap record%s\n", "lost", (unsigned long long)report->lost,
             (unsigned long long)report->gaps, report->gaps == 1 ? "" : "s");
@@ -252,19 +252,25 @@ static void print_numbers(const text_page_t *text, const layout_t *layout, const
     fputc('\n', text->to);
 }
 
+/* A name that is longer than its column has its line for itself; the next one goes on below, in its own column. */
 static void print_row(const text_page_t *text, const layout_t *layout, const ctl_tally_row_t *row)
 {
     char memory[PART_BYTES];
-    size_t at = 0;
+    size_t column = 0, at = 0;
 
     fputs("  ", text->to);
     for (size_t p = 0; p < layout->parts; p++) {
-        size_t width = format_part(memory, ctl_report_part(row->key, p));
-        size_t pad = p + 1 < layout->parts ? (layout->part_widths[p] > width ? layout->part_widths[p] - width : 0) + 2 : 0;
+        size_t width;
 
+        fill(text->to, ' ', column - at);
+        width = format_part(memory, ctl_report_part(row->key, p));
         fputs(memory, text->to);
-        fill(text->to, ' ', pad);
-        at += width + pad;
+        at = column + width;
+        column += layout->part_widths[p] + 2;
+        if (p + 1 < layout->parts && at + 2 > column) {
+            fputs("\n  ", text->to);
+            at = 0;
+        }
     }
     print_numbers(text, layout, row, at);
 }
