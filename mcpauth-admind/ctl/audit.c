@@ -89,7 +89,6 @@ static void show_batch(shower_t *shower)
 
 static void show_line(shower_t *shower, mcpa_str_t text)
 {
-    static const char *const no_titles[] = { "", "", "", "", "", "", "", "", "", NULL };
     admind_line_t line;
 
     if (shower->ctl->json) {
@@ -98,7 +97,7 @@ static void show_line(shower_t *shower, mcpa_str_t text)
         return;
     }
     if (shower->table == NULL) {
-        shower->table = ctl_table_new(shower->titled ? no_titles : titles);
+        shower->table = ctl_table_new(titles);
     }
     if (shower->table != NULL && admind_line_parse(&line, text) == MCPA_OK) {
         add_row(shower->table, &line);
