@@ -24,6 +24,7 @@ struct admind_ingest {
     void (*committed)(void *ctx, const mcpa_record_t *record);
     void *ctx;
     size_t n_entries, used;
+    admind_log_gate_t gate;
     bool full_commit; /* a full batch was committed in the middle of a round */
     entry_t entries[BATCH_RECORDS];
     unsigned char bytes[BATCH_BYTES];
@@ -42,6 +43,7 @@ admind_ingest_t *admind_ingest_new(admind_journal_t *journal, admind_marks_t *ma
         ingest->ctx = ctx;
         ingest->n_entries = ingest->used = 0;
         ingest->full_commit = false;
+        ingest->gate = (admind_log_gate_t){ 0 };
     }
     return ingest;
 }
@@ -180,7 +182,7 @@ static admind_take_t append_event(admind_ingest_t *ingest, admind_mark_t *mark, 
 admind_take_t admind_ingest_begin(admind_ingest_t *ingest, const unsigned char *instance, uint64_t next_seq, int64_t now_us)
 {
     admind_mark_t *mark = admind_marks_find(ingest->marks, instance);
-    uint64_t lost;
+    uint64_t lost, held;
 
     if (next_seq == 0 || next_seq > INT64_MAX) {
         return ADMIND_TAKE_HOLE;
@@ -201,7 +203,11 @@ admind_take_t admind_ingest_begin(admind_ingest_t *ingest, const unsigned char *
         return ADMIND_TAKEN;
     }
     lost = next_seq - 1 - mark->accepted;
-    admind_log(ADMIND_ERR, "MCPA2201", "audit: %llu records of an httpd child are gone from its spool", (unsigned long long)lost);
+    if (admind_log_admit(&ingest->gate, now_us, &held)) {
+        admind_log(ADMIND_ERR, "MCPA2201",
+                   "audit: %llu records of an httpd child are gone from its spool (%llu more such lines were held back)",
+                   (unsigned long long)lost, (unsigned long long)held);
+    }
     return append_event(ingest, mark, next_seq - 1, "gap", (int64_t)lost, now_us);
 }
 

@@ -20,13 +20,19 @@ DAEMON = {
     "open-emfile-onward": 8, "open-eio": 8, "rename-eio": 2, "rename-enospc-onward": 2, "unlink-eio": 4, "unlink-eio-onward": 4, "read-eio": 8, "read-eintr": 8,
     "write-die": 8, "sync-die": 8, "send-die": 4, "open-die": 8, "rename-die": 2, "unlink-die": 4,
 }
+CHILD = {
+    "memory": 5, "memory-onward": 4, "write-enospc": 200, "write-enospc-onward": 150, "write-eio": 200, "write-eintr": 200, "write-short": 200, "write-die": 200,
+    "send-eintr": 20, "send-enobufs": 20, "send-reset-onward": 20, "send-short": 20, "send-die": 20, "open-emfile": 8, "open-emfile-onward": 8, "open-eio": 8,
+    "open-die": 8, "rename-eio": 4, "rename-enospc-onward": 4, "rename-die": 4, "allocate-enospc": 4, "allocate-enospc-onward": 4, "allocate-eintr": 4,
+    "unlink-eio": 2, "unlink-eio-onward": 2, "unlink-die": 2, "read-eio": 100, "read-eintr": 100,
+}
 
 
 @pytest.fixture(scope="module")
 def programs():
     if paths.SANITIZE or paths.VALGRIND:
         pytest.skip("the shim and a sanitizer both take malloc's place")
-    done = subprocess.run(["make", "-C", str(TESTS), "faults.la", "faults_admind"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    done = subprocess.run(["make", "-C", str(TESTS), "faults.la", "faults_admind", "faults_spool"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           check=False)
     assert done.returncode == 0, done.stdout[-3000:]
 
@@ -44,3 +50,8 @@ def sweep(program, fault, least, tmp):
 @pytest.mark.parametrize("fault", DAEMON)
 def test_the_daemon_loses_nothing_when_a_call_fails(programs, tmp_path, fault):
     sweep("faults_admind", fault, DAEMON[fault], tmp_path)
+
+
+@pytest.mark.parametrize("fault", CHILD)
+def test_a_child_counts_exactly_what_it_loses_when_a_call_fails(programs, tmp_path, fault):
+    sweep("faults_spool", fault, CHILD[fault], tmp_path)

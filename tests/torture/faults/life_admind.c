@@ -34,7 +34,7 @@
 #define OLD_RECORDS  5
 #define LINK_RECORDS 24
 
-static char dir[128];
+static char dir[96]; /* short enough for the socket in it */
 static char before[128]; /* a journal directory to begin with */
 static int64_t shift_s;  /* of the wall clock when a life begins; a day more when half of the records are acknowledged */
 

@@ -14,14 +14,13 @@
 #include <unistd.h>
 
 #include "audit/line.h"
-#include "audit/names.h"
+#include "audit/reader.h"
 #include "sweep.h"
 #include "wire/record.h"
 
-#define BATCH        3   /* records in one frame: a life has several commits */
+#define BATCH        3 /* records in one frame: a life has several commits */
 #define WINDOW       9
-#define DEAD_RECORDS 6   /* in each segment of a dead child */
-#define LINES_BYTES  (1 << 20)
+#define DEAD_RECORDS 6 /* in each segment of a dead child */
 
 static const unsigned char dead[2][MCPA_INSTANCE_BYTES] = { "dead one", "dead two" };
 static const unsigned dead_segments[2] = { 2, 1 };
@@ -46,46 +45,54 @@ static size_t seal_record(unsigned char *memory, const unsigned char *instance, 
 
 /* ---- what the journal holds */
 
-/* Calls fn for every line of every file until it says false. */
-static bool read_journal(const char *dir, bool (*fn)(void *ctx, const admind_line_t *line, const struct stat *st, uint64_t end), void *ctx)
+/* The file a position is in, as it is on disk now: plain, or compressed since. */
+static bool find_journal_file(const char *journal, const admind_position_t *position, struct stat *st, bool *compressed)
 {
-    static char text[LINES_BYTES];
-    char path[256], journal[192], name[ADMIND_JOURNAL_NAME_BYTES];
-    admind_journal_name_t *names = NULL;
-    size_t count = 0;
+    char path[256];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", journal, position->file);
+    *compressed = false;
+    if (stat(path, st) == 0) {
+        return true;
+    }
+    (void)snprintf(path, sizeof(path), "%s/%s.gz", journal, position->file);
+    *compressed = true;
+    return stat(path, st) == 0;
+}
+
+typedef bool (*line_fn)(void *ctx, const admind_line_t *line, const admind_position_t *end);
+
+static bool read_lines(admind_reader_t *reader, line_fn fn, void *ctx)
+{
+    admind_position_t end;
+    admind_line_t line;
+    mcpa_status_t status;
+    mcpa_str_t text;
     bool go_on = true;
 
-    (void)snprintf(journal, sizeof(journal), "%s/journal", dir);
-    if (admind_journal_names(&names, &count, journal) != MCPA_OK) {
-        return sweep_wrong("%s cannot be read", journal);
-    }
-    for (size_t i = 0; i < count && go_on; i++) {
-        struct stat st = { .st_ino = 0 };
-        int fd;
-        ssize_t n;
-        size_t at = 0;
-        const char *newline;
-
-        admind_journal_name_format(name, &names[i]);
-        (void)snprintf(path, sizeof(path), "%s/%s", journal, name);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        n = fd < 0 || fstat(fd, &st) != 0 ? -1 : read(fd, text, sizeof(text));
-        (void)close(fd);
-        while (go_on && n > 0 && (newline = memchr(text + at, '\n', (size_t)n - at)) != NULL) {
-            mcpa_str_t line_text = { text + at, (size_t)(newline - text) - at };
-            admind_line_t line;
-
-            at = (size_t)(newline - text) + 1;
-            if (admind_line_parse(&line, line_text) != MCPA_OK) {
-                go_on = sweep_wrong("%s holds a line that cannot be read: %.*s", path, MCPA_STR_ARG(line_text));
-                break;
-            }
-            go_on = fn(ctx, &line, &st, at);
-            admind_line_clear(&line);
+    while (go_on && (status = admind_reader_next(reader, &text)) == MCPA_OK) {
+        admind_reader_position(reader, &end);
+        if (admind_line_parse(&line, text) != MCPA_OK) {
+            return sweep_wrong("%s holds a line that cannot be read: %.*s", end.file, MCPA_STR_ARG(text));
         }
+        go_on = line.seal || fn(ctx, &line, &end);
+        admind_line_clear(&line);
     }
-    free(names);
-    return go_on;
+    return !go_on || status == MCPA_ENOTFOUND || sweep_wrong("the journal cannot be read: %s", mcpa_status_word(status));
+}
+
+/* Calls fn for every record of the journal until it says false. false: it cannot be read, said already. */
+static bool read_journal(const char *dir, line_fn fn, void *ctx)
+{
+    char journal[192], error[256] = "";
+    admind_reader_t *reader;
+    bool good;
+
+    (void)snprintf(journal, sizeof(journal), "%s/journal", dir);
+    reader = admind_reader_open(journal, NULL, error, sizeof(error));
+    good = reader != NULL ? read_lines(reader, fn, ctx) : sweep_wrong("%s: %s", journal, error);
+    admind_reader_close(&reader);
+    return good;
 }
 
 typedef struct search {
@@ -94,14 +101,20 @@ typedef struct search {
     bool durable, there;
 } search_t;
 
-static bool look_for(void *ctx, const admind_line_t *line, const struct stat *st, uint64_t end)
+static bool look_for(void *ctx, const admind_line_t *line, const admind_position_t *end)
 {
     search_t *search = ctx;
+    char journal[192];
+    bool compressed;
+    struct stat st;
 
-    if (line->seq == search->seq && memcmp(line->instance, search->child->instance, MCPA_INSTANCE_BYTES) == 0) {
-        search->there = true;
-        search->durable = search->durable || sweep_faults.synced(st->st_dev, st->st_ino) >= end;
+    if (line->seq != search->seq || memcmp(line->instance, search->child->instance, MCPA_INSTANCE_BYTES) != 0) {
+        return true;
     }
+    (void)snprintf(journal, sizeof(journal), "%s/journal", search->child->dir);
+    search->there = true;
+    search->durable = find_journal_file(journal, end, &st, &compressed) &&
+                      sweep_faults.synced(st.st_dev, st.st_ino) >= (compressed ? (uint64_t)st.st_size : end->offset);
     return !search->durable;
 }
 
@@ -303,11 +316,10 @@ typedef struct tally {
     bool good;
 } tally_t;
 
-static bool count(void *ctx, const admind_line_t *line, const struct stat *st, uint64_t end)
+static bool count(void *ctx, const admind_line_t *line, const admind_position_t *end)
 {
     tally_t *tally = ctx;
 
-    (void)st;
     (void)end;
     if (memcmp(line->instance, tally->instance, MCPA_INSTANCE_BYTES) != 0) {
         return true;

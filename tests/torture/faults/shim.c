@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -467,6 +468,14 @@ int gettimeofday(struct timeval *restrict out, void *restrict zone)
     (void)clock_gettime(CLOCK_REALTIME, &now);
     *out = (struct timeval){ .tv_sec = now.tv_sec, .tv_usec = now.tv_nsec / 1000 };
     return 0;
+}
+
+int poll(struct pollfd *fds, nfds_t count, int wait_ms)
+{
+    if (wait_ms > 0 && speed > 1) {
+        wait_ms = wait_ms / (int)speed + 1;
+    }
+    return (int)syscall(SYS_poll, fds, count, wait_ms);
 }
 
 int epoll_wait(int fd, struct epoll_event *events, int max, int wait_ms)

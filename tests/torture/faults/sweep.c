@@ -102,8 +102,9 @@ bool sweep_make_dir(char *path, size_t cap)
 {
     const char *base = getenv("TMPDIR");
 
-    (void)snprintf(path, cap, "%s/mcpauth-faults-XXXXXX", base != NULL ? base : "/tmp");
-    return mkdtemp(path) != NULL;
+    int n = snprintf(path, cap, "%s/mcpauth-faults-XXXXXX", base != NULL ? base : "/tmp");
+
+    return n > 0 && (size_t)n < cap && mkdtemp(path) != NULL;
 }
 
 static int drop_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
@@ -126,7 +127,7 @@ static unsigned long next_of(unsigned long nth, const struct fault *fault, bool 
     if (full) {
         return nth + 1;
     }
-    return nth + 1 + (fault->kind == MCPA_FAULT_ONWARD ? nth / 3 : nth > 30 ? nth / 16 : 0);
+    return nth + 1 + (fault->kind == MCPA_FAULT_ONWARD ? nth / 3 : nth > 30 ? nth / 8 : 0);
 }
 
 static int sweep(const struct fault *fault, sweep_life_fn life, bool full, unsigned long only)
