@@ -161,6 +161,10 @@ static bool start_doors(admind_t *admind, char *error, size_t cap)
     const admind_peers_options_t options = { config->socket, config->peer_uid, config->peer_gid };
     const admind_peers_events_t events = { on_ask, on_child_policy, admind };
 
+    admind->forward = admind_forward_new(admind->loop, config, admind->journal, admind->metrics, error, cap);
+    if (admind->forward == NULL) {
+        return false;
+    }
     say(error, cap, "no memory");
     admind->policy = admind_policyfile_new(admind->loop, config->state_dir, on_policy, admind);
     if (admind->policy == NULL) {
@@ -186,6 +190,7 @@ static void take_down(admind_t *admind)
     admind_peers_free(&admind->peers);
     admind_adopt_free(&admind->adopt);
     admind_policyfile_free(&admind->policy);
+    admind_forward_free(&admind->forward);
     admind_ingest_free(&admind->ingest);
     admind_alerts_free(&admind->alerts);
     admind_keys_free(&admind->keys);
@@ -288,6 +293,7 @@ void admind_refresh_metrics(admind_t *admind)
     mcpa_metrics_set(admind->metrics, MCPA_METRIC_LIMIT_CAPACITY, NULL, (double)gauges.limit_capacity);
     mcpa_metrics_set(admind->metrics, MCPA_METRIC_AUDIT_BACKLOG, NULL, (double)admind_backlog_bytes(admind));
     refresh_seals(admind);
+    admind_forward_refresh(admind->forward);
     admind_health_count(&facts, admind->metrics);
     admind_count_process(admind->metrics);
 }

@@ -13,6 +13,7 @@
 #include "audit/shelf.h"
 #include "audit/sealer.h"
 #include "config.h"
+#include "forward/forward.h"
 #include "health.h"
 #include "http/http.h"
 #include "keys/fetch.h"
@@ -38,6 +39,7 @@ struct admind {
     admind_ingest_t *ingest;
     admind_adopt_t *adopt;
     admind_shelf_t *shelf;
+    admind_forward_t *forward;
     admind_peers_t *peers;
     admind_policyfile_t *policy;
     admind_http_t *http;

@@ -18,7 +18,8 @@
 #include "base/text.h"
 #include "files.h"
 
-#define SECRET_MIN_BYTES 16 /* 128 bits when random */
+#define SECRET_MIN_BYTES      16 /* 128 bits when random */
+#define FORWARD_HEADERS_BYTES 16384
 
 typedef struct where {
     const admind_config_t *config;
@@ -131,20 +132,30 @@ static bool check_directories(const where_t *where)
            (strncmp(config->listen, "unix:", 5) != 0 || check_parent(where, "Listen", config->listen + 5));
 }
 
-/* A secret: one line of a file that nobody else may read. */
-static bool read_secret(const where_t *where, const char *key, const char *path, mcpa_str_t *secret)
+/* A file that nobody else may read. what: how to make it. */
+static bool check_private(const where_t *where, const char *key, const char *path, const char *what)
 {
     struct stat st;
-    mcpa_str_t text;
 
     if (stat(path, &st) != 0) {
-        return refuse(where, key, path, "%s; make it: (umask 077; openssl rand -hex 32 > %s)", strerror(errno), path);
+        return refuse(where, key, path, "%s; make it: (umask 077; %s > %s)", strerror(errno), what, path);
     }
     if (!S_ISREG(st.st_mode) || (st.st_uid != geteuid() && st.st_uid != 0)) {
         return refuse(where, key, path, "is no file of the daemon's user or root; chown %u %s", (unsigned)geteuid(), path);
     }
     if ((st.st_mode & 0177) != 0) {
         return refuse(where, key, path, "may be used by others (mode %04o); chmod 0600 %s", (unsigned)(st.st_mode & 07777), path);
+    }
+    return true;
+}
+
+/* A secret: one line of such a file. */
+static bool read_secret(const where_t *where, const char *key, const char *path, mcpa_str_t *secret)
+{
+    mcpa_str_t text;
+
+    if (!check_private(where, key, path, "openssl rand -hex 32")) {
+        return false;
     }
     if (admind_file_read(&text, path, MCPA_SECRET_MAX_BYTES) != MCPA_OK) {
         return refuse(where, key, path, "cannot be read (at most %d bytes, by uid %u); chown %u %s", MCPA_SECRET_MAX_BYTES,
@@ -174,6 +185,42 @@ static bool check_secrets(const where_t *where, admind_config_t *config)
            read_secret(where, "AdminTokenFile", config->admin_token_file, &config->admin_token);
 }
 
+static bool check_readable(const where_t *where, const char *key, const char *path)
+{
+    return path == NULL || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0 ||
+           refuse(where, key, path, "%s; name a readable PEM file", strerror(errno));
+}
+
+static bool read_headers(const where_t *where, admind_forward_config_t *forward)
+{
+    char why[256];
+
+    if (!check_private(where, "Forward", forward->header_file, "echo 'Authorization: Bearer ...'")) {
+        return false;
+    }
+    if (admind_file_read(&forward->header_text, forward->header_file, FORWARD_HEADERS_BYTES) != MCPA_OK) {
+        return refuse(where, "Forward", forward->header_file, "cannot be read (at most %d bytes, by uid %u); chown %u %s",
+                      FORWARD_HEADERS_BYTES, (unsigned)geteuid(), (unsigned)geteuid(), forward->header_file);
+    }
+    return admind_config_forward_headers(forward, why, sizeof(why)) ||
+           refuse(where, "Forward", forward->header_file, "%s", why);
+}
+
+static bool check_forwards(const where_t *where, admind_config_t *config)
+{
+    for (size_t i = 0; i < config->n_forwards; i++) {
+        admind_forward_config_t *forward = &config->forwards[i];
+
+        if (!check_readable(where, "Forward", forward->ca_file) || !check_readable(where, "Forward", forward->cert_file) ||
+            (forward->key_file != NULL && (!check_private(where, "Forward", forward->key_file, "openssl genpkey -algorithm ed25519") ||
+                                           !check_readable(where, "Forward", forward->key_file))) ||
+            (forward->header_file != NULL && !read_headers(where, forward))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool check_user(const where_t *where, admind_config_t *config)
 {
     const struct passwd *user = getpwnam(config->peer_user);
@@ -197,10 +244,8 @@ bool admind_config_check(admind_config_t *config, char *error, size_t cap)
                  config->path);
         return false;
     }
-    if (config->ca_file != NULL && faccessat(AT_FDCWD, config->ca_file, R_OK, AT_EACCESS) != 0) {
-        return refuse(&where, "KeyCAFile", config->ca_file, "%s; name a readable PEM file", strerror(errno));
-    }
-    return check_user(&where, config) && check_directories(&where) && check_secrets(&where, config);
+    return check_readable(&where, "KeyCAFile", config->ca_file) && check_user(&where, config) && check_directories(&where) &&
+           check_secrets(&where, config) && check_forwards(&where, config);
 }
 
 bool admind_config_address(const char *listen, struct sockaddr_storage *address, socklen_t *len)

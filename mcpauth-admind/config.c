@@ -12,7 +12,7 @@
 #define DAY_US    (86400 * SECOND_US)
 
 static admind_setter_t set_listen, set_path, set_socket, set_number, set_duration, set_word, set_alert, set_alertmanager,
-    set_webhook, set_level, set_loopback, set_switch, set_size;
+    set_webhook, set_forward, set_level, set_loopback, set_switch, set_size;
 
 #define AT(member) offsetof(admind_config_t, member)
 static const admind_row_t rows[] = {
@@ -34,6 +34,8 @@ static const admind_row_t rows[] = {
     { "Alert", set_alert, 0, NULL, "auth_failures threshold=10 window=5min by=address,location", ADMIND_WORDS_MAX, 0, 0, true },
     { "Alertmanager", set_alertmanager, 0, NULL, "http://127.0.0.1:9093", 1, 0, 0, true },
     { "Webhook", set_webhook, 0, NULL, "https://hooks.example.com/mcpauth secret-file=/etc/mcpauth/webhook.secret", 2, 0, 0,
+      true },
+    { "Forward", set_forward, 0, NULL, "syslog tls://logs.example.com:6514, or otlp https://logs.example.com/v1/logs", 10, 0, 0,
       true },
     { "AdminTokenFile", set_path, AT(admin_token_file), NULL, "an absolute path", 1, 0, 0, false },
     { "LogLevel", set_level, AT(log_level), "notice", "err, warning, notice, info or debug", 1, 0, 0, false },
@@ -173,6 +175,12 @@ static bool set_alert(admind_config_t *config, const admind_row_t *row, char *co
 {
     (void)row;
     return admind_config_alert(config, values, n, why, cap);
+}
+
+static bool set_forward(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap)
+{
+    (void)row;
+    return admind_config_forward(config, values, n, why, cap);
 }
 
 static bool set_alertmanager(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why,

@@ -18,6 +18,23 @@ typedef struct admind_receiver { /* Alertmanager or Webhook */
     mcpa_str_t secret;
 } admind_receiver_t;
 
+#define ADMIND_FORWARDS_MAX        8
+#define ADMIND_FORWARD_NAME_BYTES  32 /* with the NUL */
+#define ADMIND_FORWARD_HEADERS_MAX 8
+
+typedef struct admind_forward_config { /* Forward syslog|otlp ADDRESS key=value... */
+    bool is_otlp;
+    char *url;                            /* tcp://HOST:PORT, tls://HOST:PORT, or http(s)://... */
+    char name[ADMIND_FORWARD_NAME_BYTES]; /* of the cursor's file, in metrics and logs; unique */
+    char *ca_file, *cert_file, *key_file, *header_file; /* NULL: none */
+    mcpa_str_t header_text;               /* what header_file holds; secret */
+    const char *headers[ADMIND_FORWARD_HEADERS_MAX]; /* its lines, "Name: value" */
+    size_t n_headers;
+    unsigned facility;                    /* syslog */
+    bool from_begin;                      /* at first use: everything that the journal has */
+    bool insecure;                        /* without TLS to other addresses than loopback */
+} admind_forward_config_t;
+
 typedef struct admind_rule { /* Alert NAME off | Alert NAME key=value... */
     const char *name;        /* of the built-in alert */
     bool enabled;
@@ -55,6 +72,8 @@ typedef struct admind_config {
     size_t n_alertmanagers;
     admind_receiver_t webhooks[ADMIND_LIST_MAX];
     size_t n_webhooks;
+    admind_forward_config_t forwards[ADMIND_FORWARDS_MAX];
+    size_t n_forwards;
     char *admin_token_file;
     mcpa_str_t admin_token; /* {NULL,0}: the admin paths are open to whoever reaches the listener (loopback) */
     admind_level_t log_level;
@@ -80,6 +99,11 @@ unsigned admind_config_line(const admind_config_t *config, const char *key);
 bool admind_config_address(const char *listen, struct sockaddr_storage *address, socklen_t *len);
 /* One Alert line: words[0] is the rule's name. why: "what is wrong; what to write instead". */
 bool admind_config_alert(admind_config_t *config, char *const *words, size_t n_words, char *why, size_t cap);
+/* One Forward line, all words behind the key. */
+bool admind_config_forward(admind_config_t *config, char *const *words, size_t n_words, char *why, size_t cap);
+/* Cuts header_text into headers. false: 'why' as above. */
+bool admind_config_forward_headers(admind_forward_config_t *forward, char *why, size_t cap);
+void admind_config_forward_clear(admind_forward_config_t *forward);
 /* Every rule at its default; false when memory ran out. */
 bool admind_config_alert_defaults(admind_config_t *config);
 

@@ -247,6 +247,9 @@ void admind_config_free(admind_config_t **slot)
     for (size_t i = 0; i < ADMIND_RULE_COUNT; i++) {
         free(config->rules[i].severity);
     }
+    for (size_t i = 0; i < ADMIND_FORWARDS_MAX; i++) {
+        admind_config_forward_clear(&config->forwards[i]);
+    }
     free_secret(&config->admin_token);
     free(config->path);
     free(config->listen);

@@ -135,6 +135,12 @@ static void after_round(void *ctx)
     }
 }
 
+/* Behind the commit: what the forwarders look at is on disk, and they never wait for anything here. */
+static void after_commit(void *ctx)
+{
+    admind_forward_round(((admind_t *)ctx)->forward);
+}
+
 static void on_checkpoint(void *ctx)
 {
     admind_t *admind = ctx;
@@ -220,7 +226,7 @@ bool admind_rounds_start(admind_t *admind)
     admind->signal_fd = admind_service_signals();
     if (admind->adopt_timer == NULL || admind->checkpoint_timer == NULL || admind->house_timer == NULL ||
         admind->retry_timer == NULL || admind->shelf_timer == NULL || admind->seal_timer == NULL || admind->watchdog_timer == NULL || admind->signal_fd < 0 ||
-        !admind_loop_after(loop, after_round, admind)) {
+        !admind_loop_after(loop, after_round, admind) || !admind_loop_after(loop, after_commit, admind)) {
         return false;
     }
     admind->signals = admind_watch_new(loop, admind->signal_fd, EPOLLIN, on_signal, admind);

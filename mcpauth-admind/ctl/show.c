@@ -102,6 +102,29 @@ static void print_children(const ctl_t *ctl, const mcpa_json_t *children)
     ctl_table_free(&table);
 }
 
+static void print_forwards(const ctl_t *ctl, const mcpa_json_t *forwards)
+{
+    static const char *const titles[] = { "FORWARD", "ADDRESS", "RECORDS", "WAITING (bytes)", "LAST SUCCESS", "STATE", NULL };
+    ctl_table_t *table = ctl_table_new(titles);
+
+    for (size_t i = 0; table != NULL && i < mcpa_json_size(forwards); i++) {
+        const mcpa_json_t *forward = mcpa_json_at(forwards, i);
+        mcpa_str_t error = text_of(forward, "last_error");
+
+        ctl_table_cell(table, text_of(forward, "name"), CTL_PLAIN);
+        ctl_table_cell(table, text_of(forward, "address"), CTL_PLAIN);
+        number_cell(table, number_of(forward, "records"));
+        number_cell(table, number_of(forward, "backlog_bytes"));
+        time_cell(table, forward, "last_success");
+        ctl_table_cell(table, error.len > 0 ? error : MCPA_STR("ok"), error.len > 0 ? CTL_RED : CTL_GREEN);
+    }
+    if (table != NULL && mcpa_json_size(forwards) > 0) {
+        putchar('\n');
+        ctl_table_print(table, ctl->colour);
+    }
+    ctl_table_free(&table);
+}
+
 static void print_status(const ctl_t *ctl, const mcpa_json_t *json, component_ctx_t *component)
 {
     const mcpa_json_t *policy = mcpa_json_member(json, "policy");
@@ -125,6 +148,7 @@ static void print_status(const ctl_t *ctl, const mcpa_json_t *json, component_ct
     if (text_of(policy, "error").len > 0) {
         pair("  error", text_of(policy, "error"));
     }
+    print_forwards(ctl, mcpa_json_member(json, "forwards"));
     print_children(ctl, mcpa_json_member(json, "children"));
 }
 

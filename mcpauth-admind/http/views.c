@@ -240,6 +240,26 @@ static void write_journal(mcpa_jsonw_t *w, const struct admind *admind)
     mcpa_jsonw_close_object(w);
 }
 
+static void write_forwards(mcpa_jsonw_t *w, const struct admind *admind)
+{
+    admind_forward_view_t view;
+
+    mcpa_jsonw_open_array(w, "forwards");
+    for (size_t i = 0; admind_forward_view(admind->forward, i, &view); i++) {
+        mcpa_jsonw_open_object(w, NULL);
+        mcpa_jsonw_z(w, "name", view.name);
+        mcpa_jsonw_z(w, "protocol", view.protocol);
+        mcpa_jsonw_z(w, "address", view.address);
+        mcpa_jsonw_u64(w, "records", view.records);
+        mcpa_jsonw_u64(w, "backlog_bytes", view.backlog_bytes);
+        mcpa_jsonw_u64(w, "failures", view.failures);
+        put_time(w, "last_success", view.last_success_us);
+        mcpa_jsonw_z(w, "last_error", view.last_error);
+        mcpa_jsonw_close_object(w);
+    }
+    mcpa_jsonw_close_array(w);
+}
+
 static void write_status(mcpa_jsonw_t *w, struct admind *admind)
 {
     admind_peers_gauges_t gauges;
@@ -261,6 +281,7 @@ static void write_status(mcpa_jsonw_t *w, struct admind *admind)
     mcpa_jsonw_u64(w, "records", (uint64_t)mcpa_metrics_get(admind->metrics, MCPA_METRIC_AUDIT_RECORDS, NULL));
     mcpa_jsonw_u64(w, "lost", (uint64_t)mcpa_metrics_get(admind->metrics, MCPA_METRIC_AUDIT_LOST, NULL));
     write_journal(w, admind);
+    write_forwards(w, admind);
     write_policy(w, admind);
     write_children(w, admind);
     mcpa_jsonw_close_object(w);

@@ -33,6 +33,10 @@ static void check_values(const admind_config_t *config)
     for (size_t i = 0; i < config->n_webhooks; i++) {
         must(config->webhooks[i].url != NULL && config->webhooks[i].secret_file[0] == '/');
     }
+    must(config->n_forwards <= ADMIND_FORWARDS_MAX);
+    for (size_t i = 0; i < config->n_forwards; i++) {
+        must(config->forwards[i].url != NULL && config->forwards[i].name[0] != '\0' && config->forwards[i].facility < 24);
+    }
     for (size_t i = 0; i < ADMIND_RULE_COUNT; i++) {
         must(config->rules[i].severity != NULL && config->rules[i].window_us >= 1000000 && config->rules[i].threshold >= 0);
     }

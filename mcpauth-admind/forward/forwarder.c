@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "forward/forwarder.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "audit/line.h"
+#include "base/crash.h"
+#include "forward/cursor.h"
+#include "forward/otlp.h"
+#include "forward/post.h"
+#include "forward/source.h"
+#include "forward/syslog.h"
+#include "forward/tcp.h"
+#include "keys/cachectl.h"
+#include "log.h"
+
+#ifndef MCPA_VERSION
+#define MCPA_VERSION "0"
+#endif
+#define BATCH_BYTES    ((size_t)1024 * 1024) /* holds any one line in either form */
+#define SLICE_LINES    64                    /* parsed and printed between two rounds of the loop: a millisecond or two */
+#define LINGER_MS      200                   /* a record waits so long for others to share its way */
+#define BACKOFF_MAX_US (60 * INT64_C(1000000))
+
+typedef enum step {
+    STEP_IDLE,    /* everything was sent; admind_forward_round wakes */
+    STEP_FILLING, /* the timer goes on */
+    STEP_SENDING, /* the sender's turn */
+    STEP_WAITING  /* after a failure, for the timer; the batch may stand */
+} step_t;
+
+struct admind_forwarder {
+    const admind_forward_place_t *place;
+    const admind_forward_config_t *config;
+    admind_tcp_t *tcp;   /* one of the two */
+    admind_post_t *post;
+    admind_timer_t *timer;
+    admind_source_t source;
+    step_t step;
+    char *memory; /* BATCH_BYTES: the batch */
+    mcpa_out_t out;
+    admind_otlp_t body;
+    admind_batch_t batch;
+    size_t lines; /* in the batch */
+    bool full;    /* the batch ended because it was full */
+    admind_position_t taken, saved;
+    bool save_failing;
+    unsigned failures_in_row;
+    admind_log_gate_t gate;
+    char last_error[160];
+    int64_t last_success_us; /* 0: never */
+};
+
+static void count(const admind_forwarder_t *forwarder, mcpa_metric_t metric, double n)
+{
+    mcpa_str_t label = mcpa_str(forwarder->config->name);
+
+    mcpa_metrics_add(forwarder->place->metrics, metric, &label, n);
+}
+
+/* ---- cursors */
+
+void admind_forwarder_save(admind_forwarder_t *forwarder)
+{
+    const admind_forward_place_t *place = forwarder->place;
+    admind_position_t settled = forwarder->taken;
+    mcpa_status_t status;
+
+    if (forwarder->tcp != NULL) {
+        (void)admind_tcp_settled(forwarder->tcp, &settled); /* without a connection nothing is in doubt any more */
+    }
+    if (admind_position_compare(&settled, &forwarder->saved) == 0) {
+        return;
+    }
+    status = admind_cursor_save(&settled, place->journal_dir, forwarder->config->name, admind_loop_wall_us(place->loop));
+    if (status != MCPA_OK && !forwarder->save_failing) {
+        admind_log(ADMIND_ERR, "MCPA2701", "forward %s: the cursor cannot be written (%s); a restart will send more of the journal again",
+                   forwarder->config->name, mcpa_status_word(status));
+    }
+    forwarder->save_failing = status != MCPA_OK;
+    if (status == MCPA_OK) {
+        forwarder->saved = settled;
+        MCPA_CRASH("forward.saved");
+    }
+}
+
+/* Where to begin. false: error says why not. */
+static bool load(admind_forwarder_t *forwarder, char *error, size_t cap)
+{
+    const admind_forward_place_t *place = forwarder->place;
+    const char *name = forwarder->config->name;
+    admind_position_t end, begin = { .offset = 0 };
+    mcpa_status_t status = admind_cursor_load(&forwarder->saved, place->journal_dir, name);
+    bool first = false;
+
+    admind_journal_position(place->journal, &end);
+    if (status == MCPA_OK && admind_position_compare(&forwarder->saved, &end) > 0) {
+        admind_log(ADMIND_WARNING, "MCPA2706", "forward %s: its cursor stands behind the journal's end; going on from there", name);
+        forwarder->saved = end;
+    } else if (status == MCPA_EMALFORMED) {
+        admind_log(ADMIND_WARNING, "MCPA2707", "forward %s: its cursor cannot be used; the whole journal is sent again", name);
+        forwarder->saved = begin;
+    } else if (status == MCPA_ENOTFOUND) {
+        forwarder->saved = forwarder->config->from_begin ? begin : end;
+        first = true;
+    }
+    if (status != MCPA_OK && status != MCPA_EMALFORMED && !first) {
+        snprintf(error, cap, "forward %s: the cursor in %s cannot be used: %s", name, place->journal_dir, mcpa_status_word(status));
+        return false;
+    }
+    forwarder->taken = forwarder->saved;
+    admind_source_seek(&forwarder->source, &forwarder->saved);
+    if (first) { /* on disk at once: a kill must not move where 'now' was */
+        forwarder->saved.offset = UINT64_MAX;
+        admind_forwarder_save(forwarder);
+    }
+    return true;
+}
+
+/* ---- batches */
+
+static void begin_batch(admind_forwarder_t *forwarder)
+{
+    forwarder->batch.begin = forwarder->batch.end = forwarder->source.at;
+    forwarder->lines = 0;
+    forwarder->full = false;
+    if (forwarder->config->is_otlp) {
+        /* Cannot fail: BATCH_BYTES. */
+        (void)admind_otlp_begin(&forwarder->body, forwarder->memory, BATCH_BYTES, forwarder->place->host, MCPA_VERSION);
+    } else {
+        mcpa_out_init(&forwarder->out, forwarder->memory, BATCH_BYTES);
+    }
+}
+
+/* false: it does not fit; the batch is as before. */
+static bool add_line(admind_forwarder_t *forwarder, mcpa_str_t text)
+{
+    const admind_syslog_origin_t origin = { forwarder->place->host, getpid(), forwarder->config->facility };
+    mcpa_out_t before = forwarder->out;
+    admind_line_t line;
+    const admind_line_t *parsed = admind_line_parse(&line, text) == MCPA_OK ? &line : NULL;
+    bool fits;
+
+    if (forwarder->config->is_otlp) {
+        fits = forwarder->lines < ADMIND_OTLP_RECORDS_MAX &&
+               admind_otlp_add(&forwarder->body, text, parsed, admind_loop_wall_us(forwarder->place->loop));
+    } else {
+        admind_syslog_print(&forwarder->out, &origin, text, parsed);
+        fits = mcpa_out_status(&forwarder->out) == MCPA_OK;
+        forwarder->out = fits ? forwarder->out : before;
+    }
+    if (parsed != NULL) {
+        admind_line_clear(&line);
+    }
+    return fits;
+}
+
+static void tell_lost(admind_forwarder_t *forwarder, const char *what)
+{
+    count(forwarder, MCPA_METRIC_FORWARD_SKIPPED, 1);
+    admind_log(ADMIND_ERR, "MCPA2704", "forward %s: %s; going on behind it", forwarder->config->name, what);
+}
+
+/* One line into the batch, or past it. false: no more for now. */
+static bool take_line(admind_forwarder_t *forwarder, mcpa_status_t *status)
+{
+    mcpa_str_t text;
+
+    *status = admind_source_next(&forwarder->source, &text);
+    if (admind_source_lost(&forwarder->source) > 0) {
+        tell_lost(forwarder, "a journal file was removed before it was forwarded to its end");
+    }
+    if (*status == MCPA_ETOOBIG || *status == MCPA_EMALFORMED) {
+        tell_lost(forwarder, "a part of the journal cannot be read");
+    } else if (*status != MCPA_OK) {
+        return false;
+    } else if (add_line(forwarder, text)) {
+        forwarder->lines++;
+    } else if (forwarder->lines > 0) {
+        admind_source_hold(&forwarder->source);
+        forwarder->full = true;
+        return false;
+    } else {
+        tell_lost(forwarder, "a line is too long for any message"); /* cannot be: BATCH_BYTES */
+    }
+    forwarder->batch.end = forwarder->source.at;
+    return true;
+}
+
+static void send_batch(admind_forwarder_t *forwarder)
+{
+    forwarder->step = STEP_SENDING;
+    if (forwarder->post != NULL) {
+        admind_post_send(forwarder->post, &forwarder->batch);
+    } else {
+        admind_tcp_send(forwarder->tcp, &forwarder->batch);
+    }
+}
+
+static void wait_for(admind_forwarder_t *forwarder, step_t step, int64_t ms)
+{
+    forwarder->step = step;
+    admind_timer_arm(forwarder->timer, ms);
+}
+
+static void fail(admind_forwarder_t *forwarder, const char *words, int64_t wait_us);
+
+/* A slice of work. */
+static void fill(admind_forwarder_t *forwarder)
+{
+    mcpa_status_t status = MCPA_OK;
+    size_t n = 0;
+
+    while (n < SLICE_LINES && take_line(forwarder, &status)) {
+        n++;
+    }
+    if (n == SLICE_LINES) {
+        wait_for(forwarder, STEP_FILLING, 0);
+        return;
+    }
+    if (forwarder->lines > 0) {
+        forwarder->batch.bytes = forwarder->config->is_otlp ? admind_otlp_end(&forwarder->body) : mcpa_out_get(&forwarder->out);
+        send_batch(forwarder);
+        return;
+    }
+    forwarder->taken = forwarder->batch.end; /* what was passed over, if anything */
+    if (status == MCPA_ENOTFOUND) {
+        forwarder->step = STEP_IDLE;
+    } else {
+        fail(forwarder, "the journal cannot be read", 0);
+    }
+}
+
+static void on_timer(void *ctx)
+{
+    admind_forwarder_t *forwarder = ctx;
+
+    if (forwarder->step == STEP_WAITING && forwarder->lines > 0) {
+        send_batch(forwarder);
+        return;
+    }
+    if (forwarder->step != STEP_FILLING) {
+        begin_batch(forwarder);
+    }
+    fill(forwarder);
+}
+
+/* ---- what became of them */
+
+static void fail(admind_forwarder_t *forwarder, const char *words, int64_t wait_us)
+{
+    const admind_forward_place_t *place = forwarder->place;
+    uint64_t held = 0;
+    uint32_t random = 0;
+    int64_t back_off_us;
+
+    if (getentropy(&random, sizeof(random)) != 0) {
+        random = UINT32_MAX / 2;
+    }
+    forwarder->failures_in_row++;
+    count(forwarder, MCPA_METRIC_FORWARD_FAILURES, 1);
+    snprintf(forwarder->last_error, sizeof(forwarder->last_error), "%s", words);
+    if (admind_log_admit(&forwarder->gate, admind_loop_mono_us(place->loop), &held)) {
+        admind_log(ADMIND_WARNING, "MCPA2702", "forward %s: %s; the journal keeps what waits, tried again", forwarder->config->name, words);
+    }
+    back_off_us = admind_cachectl_backoff_us(forwarder->failures_in_row, BACKOFF_MAX_US, random);
+    wait_for(forwarder, STEP_WAITING, (wait_us > back_off_us ? wait_us : back_off_us) / 1000 + 1);
+}
+
+static void on_taken(void *ctx)
+{
+    admind_forwarder_t *forwarder = ctx;
+
+    MCPA_CRASH("forward.taken");
+    count(forwarder, MCPA_METRIC_FORWARD_RECORDS, (double)forwarder->lines);
+    forwarder->taken = forwarder->batch.end;
+    forwarder->last_success_us = admind_loop_wall_us(forwarder->place->loop);
+    if (forwarder->failures_in_row > 0) {
+        admind_log(ADMIND_NOTICE, "MCPA2703", "forward %s: the receiver takes records again", forwarder->config->name);
+    }
+    forwarder->failures_in_row = 0;
+    forwarder->last_error[0] = '\0';
+    begin_batch(forwarder);
+    wait_for(forwarder, STEP_FILLING, forwarder->full ? 0 : LINGER_MS);
+}
+
+static void on_failed(void *ctx, const admind_sender_failure_t *failure)
+{
+    admind_forwarder_t *forwarder = ctx;
+
+    if (failure->again != NULL) {
+        forwarder->taken = *failure->again;
+        admind_source_seek(&forwarder->source, failure->again);
+        begin_batch(forwarder); /* whatever stood in it comes again */
+    }
+    fail(forwarder, failure->words, failure->wait_us);
+}
+
+static void on_rejected(void *ctx, int64_t records, mcpa_str_t words)
+{
+    admind_forwarder_t *forwarder = ctx;
+
+    count(forwarder, MCPA_METRIC_FORWARD_REJECTED, (double)records);
+    admind_log(ADMIND_ERR, "MCPA2705", "forward %s: the receiver took a batch but threw %lld of its records away: %.*s",
+               forwarder->config->name, (long long)records, words.len < 200 ? (int)words.len : 200, words.ptr != NULL ? words.ptr : "");
+}
+
+/* ---- the whole */
+
+void admind_forwarder_wake(admind_forwarder_t *forwarder, const admind_position_t *end)
+{
+    if (forwarder->step == STEP_IDLE && admind_position_compare(&forwarder->source.at, end) < 0) {
+        begin_batch(forwarder);
+        wait_for(forwarder, STEP_FILLING, LINGER_MS);
+    }
+}
+
+void admind_forwarder_distrust(admind_forwarder_t *forwarder)
+{
+    admind_source_seek(&forwarder->source, &forwarder->source.at);
+}
+
+void admind_forwarder_refresh(const admind_forwarder_t *forwarder)
+{
+    mcpa_metrics_t *metrics = forwarder->place->metrics;
+    mcpa_str_t label = mcpa_str(forwarder->config->name);
+
+    mcpa_metrics_set(metrics, MCPA_METRIC_FORWARD_BACKLOG, &label,
+                     (double)admind_source_backlog(&forwarder->source, &forwarder->taken));
+    if (forwarder->last_success_us > 0) {
+        mcpa_metrics_set(metrics, MCPA_METRIC_FORWARD_LAST_SUCCESS, &label, (double)forwarder->last_success_us / 1e6);
+    }
+}
+
+void admind_forwarder_view(const admind_forwarder_t *forwarder, admind_forward_view_t *view)
+{
+    const mcpa_metrics_t *metrics = forwarder->place->metrics;
+    mcpa_str_t label = mcpa_str(forwarder->config->name);
+
+    *view = (admind_forward_view_t){ .name = forwarder->config->name,
+                                     .protocol = forwarder->config->is_otlp ? "otlp" : "syslog",
+                                     .address = forwarder->config->url,
+                                     .last_error = forwarder->last_error,
+                                     .backlog_bytes = admind_source_backlog(&forwarder->source, &forwarder->taken),
+                                     .last_success_us = forwarder->last_success_us };
+    view->records = (uint64_t)mcpa_metrics_get(metrics, MCPA_METRIC_FORWARD_RECORDS, &label);
+    view->failures = (uint64_t)mcpa_metrics_get(metrics, MCPA_METRIC_FORWARD_FAILURES, &label);
+}
+
+static bool set_up(admind_forwarder_t *forwarder, char *error, size_t cap)
+{
+    const admind_forward_place_t *place = forwarder->place;
+    const admind_sender_events_t events = { on_taken, on_failed, on_rejected, forwarder };
+
+    snprintf(error, cap, "forward %s: no memory", forwarder->config->name);
+    forwarder->source = (admind_source_t){ .dir = place->journal_dir, .journal = place->journal };
+    forwarder->memory = malloc(BATCH_BYTES);
+    forwarder->timer = admind_timer_new(place->loop, on_timer, forwarder);
+    if (forwarder->config->is_otlp) {
+        forwarder->post = admind_post_new(place->loop, forwarder->config, &events);
+    } else {
+        forwarder->tcp = admind_tcp_new(place->loop, forwarder->config, &events);
+    }
+    return forwarder->memory != NULL && forwarder->timer != NULL && (forwarder->post != NULL || forwarder->tcp != NULL) &&
+           load(forwarder, error, cap);
+}
+
+admind_forwarder_t *admind_forwarder_new(const admind_forward_place_t *place, const admind_forward_config_t *config, char *error, size_t cap)
+{
+    admind_forwarder_t *forwarder = calloc(1, sizeof(*forwarder));
+
+    if (forwarder == NULL) {
+        snprintf(error, cap, "no memory");
+        return NULL;
+    }
+    forwarder->place = place;
+    forwarder->config = config;
+    if (!set_up(forwarder, error, cap)) {
+        admind_forwarder_free(&forwarder);
+        return NULL;
+    }
+    count(forwarder, MCPA_METRIC_FORWARD_RECORDS, 0);
+    count(forwarder, MCPA_METRIC_FORWARD_FAILURES, 0);
+    count(forwarder, MCPA_METRIC_FORWARD_SKIPPED, 0);
+    if (config->is_otlp) {
+        count(forwarder, MCPA_METRIC_FORWARD_REJECTED, 0);
+    }
+    return forwarder;
+}
+
+void admind_forwarder_free(admind_forwarder_t **slot)
+{
+    admind_forwarder_t *forwarder = *slot;
+
+    if (forwarder == NULL) {
+        return;
+    }
+    *slot = NULL;
+    admind_tcp_free(&forwarder->tcp);
+    admind_post_free(&forwarder->post);
+    admind_timer_free(&forwarder->timer);
+    admind_source_clear(&forwarder->source);
+    free(forwarder->memory);
+    free(forwarder);
+}
