@@ -150,6 +150,7 @@ static bool start_audit(admind_t *admind, char *error, size_t cap)
         admind_log(ADMIND_WARNING, "MCPA2006", "the checkpoint cannot be used (%s); replaying the whole journal",
                    mcpa_status_word(status));
     }
+    admind->checkpointed = checkpoint.position;
     ok = start_core(admind, &checkpoint, error, cap);
     admind_checkpoint_clear(&checkpoint);
     return ok;

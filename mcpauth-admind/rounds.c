@@ -17,6 +17,7 @@
 #define CHECKPOINT_BYTES       (64 * 1024 * 1024)
 #define CHECKPOINT_CLEAN_TICKS 12 /* once a minute even when no record came: alerts resolve and keys are fetched all the same */
 #define HOUSE_MS               3600000
+#define SHELF_START_MS         1000
 #define SHELF_MS               5  /* between two slices of some 2 ms each */
 #define SHELF_BUSY_MS          50 /* while records come */
 #define SHELF_BUSY_BYTES       65536
@@ -233,7 +234,8 @@ bool admind_rounds_start(admind_t *admind)
     admind_timer_arm(admind->adopt_timer, 0);
     admind_timer_arm(admind->checkpoint_timer, CHECKPOINT_MS);
     admind_timer_arm(admind->house_timer, 0);
-    admind_timer_arm(admind->shelf_timer, ADMIND_SHELF_IDLE_MS);
+    admind_timer_arm(admind->shelf_timer, SHELF_START_MS);
+    admind->dirty = true; /* a start that comes soon need not replay again what this one did */
     if (admind_service_watchdog_ms() > 0) {
         admind_timer_arm(admind->watchdog_timer, 0);
     }
