@@ -7,6 +7,10 @@ import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from harness import paths
+from harness.process import Process, free_port, port_answers, wait_until
 
 HEADER = re.compile(rb"<(\d{1,3})>1 (\S+) (\S+) mcpauth-admind (\d+) ([\x21-\x7e]{1,32}) ")
 PARAM = re.compile(r' ([\x21-\x7e]{1,32})="((?:[^"\\\]]|\\["\\\]])*)"')
@@ -135,6 +139,47 @@ class SyslogServer:
         return {(m["data"]["instance"], int(m["data"]["seq"])) for m in self.records()}
 
     stop = kill
+
+
+class Rsyslog:
+    """Debian's rsyslogd with imtcp; writes structured data, kind, severity and the message of each record to a file."""
+
+    TEMPLATE = "%structured-data% %msgid% %syslogseverity% %syslogfacility% %msg%\\n"
+
+    def __init__(self, scratch, tls=None):
+        self.folder = Path(scratch) / "rsyslog"
+        self.folder.mkdir()
+        self.out, self.port, self.process = self.folder / "out.log", free_port(), None
+        driver = certificates = ""
+        if tls:
+            certificates = "".join(f' defaultNetstreamDriver{name}="{path}"' for name, path in
+                                   {"CAFile": tls.certificate, "CertFile": tls.certificate, "KeyFile": tls.key}.items())
+            driver = ' StreamDriver.Name="ossl" StreamDriver.Mode="1" StreamDriver.AuthMode="anon"'
+        self.config = self.folder / "rsyslog.conf"
+        self.config.write_text(f'''global(workDirectory="{self.folder}" maxMessageSize="256k"{certificates})
+module(load="imtcp"{driver})
+template(name="all" type="string" string="{self.TEMPLATE}")
+input(type="imtcp" address="127.0.0.1" port="{self.port}")
+action(type="omfile" file="{self.out}" template="all")
+''')
+
+    def start(self):
+        self.process = Process([paths.need("rsyslogd"), "-n", "-f", str(self.config), "-i", str(self.folder / "pid")], self.folder / "output.log", cwd=self.folder)
+        wait_until(lambda: port_answers(self.port), 20, lambda: "rsyslogd\n" + self.process.read_output())
+        return self
+
+    def kill(self):
+        self.process.kill()
+
+    def stop(self):
+        if self.process and self.process.alive:
+            self.process.kill()
+
+    def lines(self):
+        return self.out.read_text().splitlines() if self.out.exists() else []
+
+    def ids(self):
+        return {(m.group(1), int(m.group(2))) for m in (re.match(r'\[mcpauth@32473 instance="(\w+)" seq="(\d+)"', line) for line in self.lines()) if m}
 
 
 class Collector:

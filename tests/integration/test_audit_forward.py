@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import random
+import re
 import ssl
 import time
 
@@ -13,7 +14,7 @@ from daemon_child import Child, record, request
 from harness import paths
 from harness.admind import USER
 from harness.process import wait_until
-from receivers import Collector, SyslogServer
+from receivers import Collector, Rsyslog, SyslogServer
 
 
 @pytest.fixture
@@ -180,6 +181,29 @@ def test_a_client_certificate_is_presented(world):
         assert forward(admind, "with")["failures"] == 0
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
+def test_rsyslog_takes_every_record_even_when_it_is_killed(world, tls):
+    rsyslog = Rsyslog(world.scratch, world.tls if tls else None).start()
+    try:
+        address = f"tls://localhost:{rsyslog.port} ca={tls_ca(world)}" if tls else f"tcp://localhost:{rsyslog.port}"
+        admind = world.admind(f"Forward syslog {address}")
+        source = Source(admind)
+        source.write(200, rpc_name='a"]', user_agent="käthe")
+        arrived(rsyslog, source.ids())
+        line = admind.journal_lines(instance=source.child.instance.hex())[0]
+        got = next(text for text in rsyslog.lines() if ' seq="1" ' in text)
+        assert re.search(r'rpc_name="a\\"\\\]".*\] request 6 16 ', got), got
+        assert json.loads(got[got.index("{"):]) == line
+        for _ in range(3):
+            source.write(300)
+            rsyslog.kill()
+            source.write(100)
+            rsyslog.start()
+            arrived(rsyslog, source.ids(), 60)
+    finally:
+        rsyslog.stop()
 
 
 # -- outages ----------------------------------------------------------------------------------------------------------------------------
