@@ -157,7 +157,7 @@ static mcpa_status_t count_decision(ctl_report_t *report, const admind_line_t *l
     return status == MCPA_ENOMEM ? status : MCPA_OK;
 }
 
-/* Under the very name that verify --anchor takes. Whether its mac is right is verify's to say. */
+/* As verify --seal takes it. Whether its mac is right is for verify to say. */
 static void count_seal(ctl_report_t *report, const admind_line_t *line)
 {
     mcpa_str_t mac = mcpa_json_string(mcpa_json_member(line->tree, "mac"));

@@ -18,7 +18,7 @@ from html.parser import HTMLParser
 import pytest
 
 from daemon_child import Child, request
-from harness import paths, wait_until
+from harness import SOURCE, paths, wait_until
 
 GOOD, BAD, USAGE = 0, 1, 2
 ONE = "01" * 16
@@ -173,13 +173,21 @@ def test_known_journal_in_json(known):
         assert set(found[name]["others"].values()) == {0}
 
 
+def members(document):
+    """Every member's name in it, at any depth."""
+    if isinstance(document, list):
+        return set().union(*map(members, document))
+    return set(document).union(*map(members, document.values())) if isinstance(document, dict) else set()
+
+
+def test_shape_is_as_documented(known):
+    page = (SOURCE / "docs/mcpauthctl.md").read_text().split("## `audit report`")[1].split("\n## ")[0]
+    table = page.split("| member |")[1]
+    assert set(re.findall(r"`([a-z_]+)`", table)) == members(known.report("--since", "2026-01-01", "--until", "2027-01-01"))
+
+
 TABLES = {"locations": "Locations", "subjects": "Subjects", "clients": "Clients", "operations": "Operations and tools", "uses": "Who used what",
           "refusals": "Who was denied what", "reasons": "Denials by reason", "addresses": "Failed authentication by address"}
-
-
-def cells(row):
-    """A row of the JSON document as the other forms show it."""
-    return [str(v) for k, v in row.items() if k != "missed_max"]
 
 
 def filled(found, name):
@@ -326,14 +334,15 @@ def test_damaged_file_is_named_and_the_rest_counted(known):
 def test_file_that_cannot_be_opened_is_named_and_the_rest_counted(known):
     program = known.folder / "mcpauthctl"  # a copy: the build may lie where the other user may not look
     shutil.copy(paths.built_program("mcpauthctl"), program)
-    for path, mode in {known.folder: 0o755, known.folder / NEXT: 0o644, known.folder / OLD: 0o600}.items():
+    known.write("audit-2026-01-03.jsonl", [record("03T00:00:00")])
+    for path, mode in {known.folder: 0o755, known.folder / OLD: 0o644, known.folder / NEXT: 0o600, known.folder / "audit-2026-01-03.jsonl": 0o644}.items():
         os.chmod(path, mode)
     for folder in known.folder.parents[:2]:
         os.chmod(folder, 0o755)
     done = subprocess.run(["setpriv", "--reuid=daemon", "--regid=daemon", "--clear-groups", program, "audit", "report", "--json", "--journal", known.folder],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60 * paths.PATIENCE, check=False)
-    assert done.returncode == BAD and done.stderr == f"mcpauthctl: {known.folder}/{OLD}: Permission denied; it is passed over\n"
-    assert json.loads(done.stdout)["requests"] == 1
+    assert done.returncode == BAD and done.stderr == f"mcpauthctl: {known.folder}/{NEXT}: Permission denied; it is passed over\n"
+    assert json.loads(done.stdout)["requests"] == 11 and json.loads(done.stdout)["last"] == "2026-01-03T00:00:00.000Z"
 
 
 def test_lines_that_hold_no_record_are_counted_as_such(known):
@@ -407,6 +416,7 @@ def test_page_of_text_fits_the_terminal(journal):
 
 def test_bar_is_shown_after_a_second_and_goes(journal):
     journal.write(OLD, [record("01T00:00:00")] * 200000)
+    (journal.folder / (NEXT + ".gz")).write_bytes(b"no gzip")
     primary, secondary = pty.openpty()
     argv = [*ARGV, "--journal", journal.folder, "--json"]
     shower = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=secondary)
@@ -418,9 +428,11 @@ def test_bar_is_shown_after_a_second_and_goes(journal):
     assert json.loads(shower.communicate(timeout=60 * paths.PATIENCE)[0])["requests"] == 200000
     said = os.read(primary, 65536).decode()
     os.close(primary)
-    assert re.search(r"\r\[#*\.+\] +\d+%  [\d.]+ MB/s  [\d:]+ left", said) and said.endswith("\r\x1b[K") and "\n" not in said
-    quiet = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True, timeout=60 * paths.PATIENCE)
-    assert quiet.stderr == b""
+    bars, rest = said.rsplit("\r\x1b[K", 1)
+    assert re.search(r"\r\[#*\.+\] +\d+%  [\d.]+ MB/s  [\d:]+ left", bars) and "\n" not in bars
+    assert re.fullmatch(rf"mcpauthctl: .*{NEXT}: damaged.*\r\n", rest), "the bar is gone before anything else is said"
+    quiet = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60 * paths.PATIENCE)
+    assert quiet.stderr.decode() == rest.replace("\r\n", "\n")
 
 
 # -- against the daemon ------------------------------------------------------------------------------------------------------------------

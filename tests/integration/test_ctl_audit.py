@@ -247,7 +247,7 @@ def test_follow_goes_on_over_rotation_and_compression(files, follow):
 
 
 def test_follow_begins_now_and_filters(files, follow):
-    files.write("audit-2026-01-01.jsonl", line(1, DAYS[0]), line(2, DAYS[0]))
+    files.write("audit-2026-01-01.jsonl", line(1, DAYS[0], sub="dave"), line(2, DAYS[0], sub="dave"))
     follower = follow("--subject", "dave")
     seq = 2
 
