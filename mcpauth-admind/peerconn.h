@@ -15,7 +15,7 @@ typedef struct admind_conn {
     int fd;
     pid_t pid;
     bool linked; /* HELLO was accepted */
-    bool behind; /* records were not taken because the journal failed */
+    bool behind; /* records were not taken: the journal failed, or there was no memory */
     bool doomed; /* to be closed when the round is over; nothing is read or written any more */
     unsigned char instance[MCPA_INSTANCE_BYTES];
     uint64_t acked, policy;
@@ -46,6 +46,7 @@ struct admind_peers {
     admind_conn_t *conns;
     size_t count, links;
     int64_t zero_since_us;
+    bool disk_failed;
     bool paused; /* no descriptors left: not accepting for a second */
     uint64_t refused, serial;
     admind_log_gate_t gate;

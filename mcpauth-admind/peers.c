@@ -181,6 +181,8 @@ static void sweep(void *ctx)
     for (admind_conn_t *conn = peers->conns; conn != NULL; conn = conn->next) {
         if (!conn->linked && conn->since_us < latest) {
             admind_conn_doom(conn, "does not say HELLO in time");
+        } else if (conn->behind && !peers->disk_failed) {
+            admind_conn_doom(conn, NULL); /* there was no memory for its records: it sends them again */
         }
     }
     if (peers->paused) {
@@ -265,6 +267,7 @@ void admind_peers_ack(admind_peers_t *peers)
 
 void admind_peers_disk_failed(admind_peers_t *peers)
 {
+    peers->disk_failed = true;
     for (admind_conn_t *conn = peers->conns; conn != NULL; conn = conn->next) {
         conn->behind = conn->behind || conn->linked;
     }
@@ -272,6 +275,7 @@ void admind_peers_disk_failed(admind_peers_t *peers)
 
 void admind_peers_disk_mended(admind_peers_t *peers)
 {
+    peers->disk_failed = false;
     for (admind_conn_t *conn = peers->conns; conn != NULL; conn = conn->next) {
         if (conn->behind) {
             admind_conn_doom(conn, NULL);
