@@ -11,13 +11,14 @@ from harness.process import wait_until
 
 # How often a point is passed decides how likely it has to kill there so that all of them do: thousands of times a second for each record,
 # hundreds for each batch, less often where the daemon gathers batches, and a few times in a life. A name that no row knows is taken for one of a few times.
-RECORD, BATCH, ROUND, SELDOM = 0.00015, 0.001, 0.004, 0.05
+RECORD, BATCH, ROUND, SELDOM = 0.00015, 0.0015, 0.01, 0.05
 RATES = {
     "spool.committing": RECORD, "spool.written": RECORD, "spool.committed": RECORD, "segment.torn": RECORD, "ingest.taken": 2 * RECORD,
-    "link.sending": BATCH, "link.sent": BATCH, "spool.acked": BATCH, "journal.torn": ROUND, "journal.written": ROUND, "journal.synced": ROUND,
-    "daemon.committed": ROUND, "daemon.acked": ROUND, "file.written": 0.3, "journal.opened": 0.3,
+    "link.sending": BATCH, "link.sent": BATCH, "spool.acked": ROUND, "journal.torn": ROUND, "journal.written": ROUND, "journal.synced": ROUND,
+    "daemon.committed": ROUND, "daemon.acked": ROUND, "file.written": 0.2, "journal.opened": 0.1,
+    "shelf.slice": 0.003, "shelf.packed": 0.1, "shelf.renamed": 0.1, "shelf.synced": 0.1, "shelf.unlinked": 0.1,
 }
-MOODS = (0.1, 0.5, 1, 1, 2)  # every life has its own: who always dies young never meets what comes late
+MOODS = (0.2, 0.5, 1, 1, 2)  # every life has its own: who always dies young never meets what comes late
 POINT = re.compile(r'MCPA_CRASH(?:_DUE)?\("([\w.]+)"\)')
 # How often each is done, against the others.
 EVENTS = {"kill child": 8, "kill daemon": 4, "kill httpd": 1, "stop daemon": 3, "graceful": 2, "remove socket": 1, "journal full": 2, "step clock": 2}
@@ -84,7 +85,8 @@ class Chaos:
         for item in [i for i in self.undo if i[0] <= now]:
             self.undo.remove(item)
             item[1]()
-        if not self.rig.server.process.alive:
+        server = self.rig.server.process
+        if server is not None and not server.alive:
             raise AssertionError("httpd's parent ended by itself:\n" + self.rig.server.said())
         self._tend_daemon(now)
 
@@ -109,6 +111,14 @@ class Chaos:
         time.sleep(0.3)  # a record is written when its answer has left
         self.rig.server.stop()
         self.count()
+
+    def rest(self, seconds):
+        """No load and no httpd. Then the daemon gets round to the closed files of its journal, and may die at that alone."""
+        rates, self.rates = self.rates, {name: p for name, p in self.rates.items() if name.startswith("shelf.")}
+        events, self.events = self.events, ()
+        self.kill_daemon()
+        self.run(seconds)
+        self.rates, self.events = rates, events
 
     def count(self):
         """Deaths inside since the last time; children's are of the current MPM."""

@@ -173,7 +173,7 @@ class Rig:
         self.shim = self.scratch / "clockshim.so"
         shutil.copy2(paths.BUILD / "tests" / ".libs" / "clockshim.so", self.shim)
         self._make_server(audit)
-        self.daemon = Daemon(self.scratch, self.dirs)
+        self.daemon = Daemon(self.scratch, self.dirs, "JournalFileSize 1m")  # many files: closed, compressed, begun
         self.rate = rate
 
     def _shared_file(self, name, content):
