@@ -140,6 +140,7 @@ typedef struct replay {
     admind_sealer_t *sealer;
     const char *file;
     uint64_t offset, stop; /* of the next line; behind stop nothing is hashed */
+    bool met;              /* the checkpoint's position is there, or there is none */
     bool last;
     bool (*fn)(void *ctx, mcpa_str_t line);
     void *ctx;
@@ -171,12 +172,13 @@ static mcpa_status_t hash_before(const admind_journal_t *journal, int fd, const 
     return admind_tail_read(fd, name, journal->dir_fd, false, &at, replay_line, &replay);
 }
 
-/* One file; before: it lies before the checkpoint's own, so that files were taken away, and nothing of it is to be replayed. */
-static mcpa_status_t replay_file(admind_journal_t *journal, const admind_journal_name_t *name, bool before, bool last,
-                                 uint64_t at, replay_t *replay)
+/* One file. order: to the checkpoint's own; below 0, files were taken away, and nothing of it is to be replayed. */
+static mcpa_status_t replay_file(admind_journal_t *journal, const admind_journal_name_t *name, int order, bool last, uint64_t from,
+                                 replay_t *replay)
 {
     char text[ADMIND_JOURNAL_NAME_BYTES], on_disk[ADMIND_JOURNAL_NAME_BYTES];
     bool open = last && !name->compressed; /* compressed and the last: the plain one after it was taken away */
+    uint64_t at = order == 0 ? from : 0;
     mcpa_status_t status;
     int fd;
 
@@ -192,10 +194,11 @@ static mcpa_status_t replay_file(admind_journal_t *journal, const admind_journal
     replay->file = text;
     replay->offset = at;
     replay->last = open;
-    status = before ? MCPA_OK : hash_before(journal, fd, text, at);
+    status = order < 0 ? MCPA_OK : hash_before(journal, fd, text, at);
     if (status == MCPA_OK) {
-        status = before ? admind_tail_skip(fd, &at) : admind_tail_read(fd, text, journal->dir_fd, open, &at, replay_line, replay);
+        status = order < 0 ? admind_tail_skip(fd, &at) : admind_tail_read(fd, text, journal->dir_fd, open, &at, replay_line, replay);
     }
+    replay->met = replay->met || (order == 0 && at >= from);
     if (last && status == MCPA_OK) {
         journal->name = *name;
         journal->synced = journal->written = at;
@@ -211,7 +214,7 @@ static mcpa_status_t replay_file(admind_journal_t *journal, const admind_journal
 mcpa_status_t admind_journal_replay(admind_journal_t *journal, const admind_position_t *from,
                                     bool (*fn)(void *ctx, mcpa_str_t line), void *ctx)
 {
-    replay_t replay = { .sealer = journal->sealer, .stop = UINT64_MAX, .fn = fn, .ctx = ctx };
+    replay_t replay = { .sealer = journal->sealer, .stop = UINT64_MAX, .met = from->file[0] == '\0', .fn = fn, .ctx = ctx };
     admind_journal_name_t start = { .day = 0 };
     admind_journal_name_t *names = NULL;
     size_t count = 0;
@@ -225,12 +228,15 @@ mcpa_status_t admind_journal_replay(admind_journal_t *journal, const admind_posi
         bool last = i + 1 == count;
 
         if (order >= 0 || last) {
-            status = replay_file(journal, &names[i], order < 0, last, order == 0 ? from->offset : 0, &replay);
+            status = replay_file(journal, &names[i], order, last, from->offset, &replay);
         }
     }
     free(names);
     if (journal->sealer != NULL) {
         admind_sealer_commit(journal->sealer, 0);
+        if (status == MCPA_OK && !replay.met) {
+            admind_sealer_miss(journal->sealer);
+        }
     }
     return status;
 }

@@ -70,6 +70,14 @@ bool admind_sealer_is_restored(const admind_sealer_t *sealer)
     return sealer->done.known;
 }
 
+void admind_sealer_miss(admind_sealer_t *sealer)
+{
+    sealer->breaks++;
+    admind_log(ADMIND_ERR, "MCPA2138",
+               "%s: lines that the last checkpoint knew are gone. Unless you did this, somebody cut the journal; look at it with "
+               "mcpauthctl audit verify", sealer->dir);
+}
+
 unsigned admind_sealer_breaks(const admind_sealer_t *sealer)
 {
     return sealer->breaks;

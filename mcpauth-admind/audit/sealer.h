@@ -34,7 +34,9 @@ void admind_sealer_state(const admind_sealer_t *sealer, admind_seal_state_t *sta
 bool admind_sealer_is_restored(const admind_sealer_t *sealer);
 /* After the replay: reads the key, or makes one. From here on seals can be made. */
 void admind_sealer_start(admind_sealer_t *sealer, int64_t now_us);
-/* How often a chain had to begin anew, because the key was lost or did not fit the journal: 0 or 1 a start. */
+/* Lines that the checkpoint knew are gone. The chain goes on all the same, so that the hole stays to be seen. */
+void admind_sealer_miss(admind_sealer_t *sealer);
+/* How much was found wrong at the start: the key gone or not fitting the journal, lines gone. */
 unsigned admind_sealer_breaks(const admind_sealer_t *sealer);
 
 /* Another file begins. Until there is a first seal, a block covers lines of one file. */

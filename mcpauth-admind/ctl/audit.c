@@ -250,7 +250,7 @@ static ctl_exit_t follow(const ctl_t *ctl, const ctl_filter_t *filter)
 
 /* ---- the command */
 
-enum { FILTERS = 1, PERIOD = 2, LIMIT = 4, SHAPE = 8, ALL = 16 };
+enum { FILTERS = 1, PERIOD = 2, LIMIT = 4, SHAPE = 8, ALL = 16, SEALS = 32 };
 
 static const struct word {
     const char *name;
@@ -259,7 +259,8 @@ static const struct word {
     { "search", FILTERS | PERIOD | LIMIT | ALL },
     { "follow", FILTERS | PERIOD | LIMIT },
     { "report", PERIOD | LIMIT | SHAPE },
-    { "verify", 0 },
+    { "verify", SEALS },
+    { "seal", 0 },
 };
 
 /* The first option that was given and that the word does not take, or NULL. */
@@ -278,6 +279,9 @@ static const char *wrong_option(const ctl_t *ctl, unsigned takes)
                  : ctl->html != NULL ? "html"
                                      : NULL },
         { ALL, ctl->all ? "all" : NULL },
+        { SEALS, ctl->seal_keys[0] != NULL ? "key"
+                 : ctl->anchors[0] != NULL ? "seal"
+                                           : NULL },
     };
 
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
@@ -299,7 +303,7 @@ ctl_exit_t ctl_audit(const ctl_t *ctl)
         at++;
     }
     if (at == sizeof(words) / sizeof(words[0])) {
-        ctl_complain("audit has search, follow, report and verify, not '%s'", ctl->words[0]);
+        ctl_complain("audit has search, follow, report, verify and seal, not '%s'", ctl->words[0]);
         return CTL_USAGE;
     }
     wrong = wrong_option(ctl, words[at].takes);
@@ -309,6 +313,9 @@ ctl_exit_t ctl_audit(const ctl_t *ctl)
     }
     if (strcmp(ctl->words[0], "verify") == 0) {
         return ctl_audit_verify(ctl);
+    }
+    if (strcmp(ctl->words[0], "seal") == 0) {
+        return ctl_audit_seal(ctl);
     }
     if (strcmp(ctl->words[0], "report") == 0) {
         return ctl_audit_report(ctl);

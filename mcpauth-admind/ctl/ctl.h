@@ -23,6 +23,8 @@ typedef struct ctl {
     const char *since, *until, *limit, *period, *html;
     bool all;
     const char *method; /* explain too */
+#define CTL_MANY 65 /* options that may be given again and again; the last one stays NULL */
+    const char *seal_keys[CTL_MANY], *anchors[CTL_MANY];
     /* explain */
     const char *vhost, *policy, *keys, *origin, *at;
     const char *words[2];    /* what is no option, behind the command */
@@ -65,7 +67,7 @@ bool ctl_parse_time(const char *text, int64_t now_us, int64_t *unix_us);
 
 /* the commands */
 ctl_exit_t ctl_status(const ctl_t *ctl), ctl_keys(const ctl_t *ctl), ctl_alerts(const ctl_t *ctl), ctl_metrics(const ctl_t *ctl);
-ctl_exit_t ctl_audit(const ctl_t *ctl), ctl_audit_verify(const ctl_t *ctl), ctl_audit_report(const ctl_t *ctl);
+ctl_exit_t ctl_audit(const ctl_t *ctl), ctl_audit_verify(const ctl_t *ctl), ctl_audit_seal(const ctl_t *ctl), ctl_audit_report(const ctl_t *ctl);
 ctl_exit_t ctl_explain(const ctl_t *ctl);
 
 #endif

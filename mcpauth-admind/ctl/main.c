@@ -23,7 +23,8 @@ enum {
     AUDIT = 16,
     EXPLAIN = 32,
     HTTP = STATUS | KEYS | ALERTS | METRICS,
-    ALL = HTTP | AUDIT | EXPLAIN
+    ALL = HTTP | AUDIT | EXPLAIN,
+    MANY = 64 /* of options: may be given again and again */
 };
 
 static const struct command {
@@ -37,12 +38,12 @@ static const struct command {
     { "keys", KEYS, ctl_keys, 0, 0, "keys", "issuers and their keys" },
     { "alerts", ALERTS, ctl_alerts, 0, 0, "alerts", "what fires, and what was resolved lately" },
     { "metrics", METRICS, ctl_metrics, 0, 1, "metrics [PREFIX]", "the samples whose names begin so" },
-    { "audit", AUDIT, ctl_audit, 1, 1, "audit search|follow|report|verify",
+    { "audit", AUDIT, ctl_audit, 1, 1, "audit search|follow|report|verify|seal",
       "records of the journal, oldest first; follow goes on until it is stopped\n"
       "      report: who used what and who was denied what, with sums over all of the journal or a period\n"
-      "      verify: whether one is missing between two others, twice, out of order or broken; exit 1 when so. It does not show "
-      "that a value\n"
-      "      was edited, or that records were cut off where an instance or the journal begins or ends" },
+      "      verify: whether one is missing, twice, out of order or broken, and whether every line is as it was sealed; exit 1 when not.\n"
+      "      It says up to where that is proven\n"
+      "      seal: the newest seal, as verify --seal takes it: to be kept on another machine" },
     { "explain", EXPLAIN, ctl_explain, 0, 0, "explain --token-file FILE|- --location /mcp",
       "how a request with that token would be decided, and why; exit 1 when it is refused" },
 };
@@ -83,6 +84,8 @@ static const struct option {
     { "all", AUDIT, AT(all), NULL, "search: everything, as it is read" },
     { "period", AUDIT, AT(period), "PERIOD", "report: the last whole day, week (from Monday) or month, in UTC" },
     { "html", AUDIT, AT(html), "FILE", "report: as a page for a browser, which only its owner may read" },
+    { "key", AUDIT | MANY, AT(seal_keys), "FILE", "verify: the origin key, from where it is kept; one for each that there was" },
+    { "seal", AUDIT | MANY, AT(anchors), "EPOCH:MAC", "verify: a seal that was kept elsewhere and must be in the journal; any number" },
     { "vhost", EXPLAIN, AT(vhost), "NAME", "where several have such a Location" },
     { "policy", EXPLAIN, AT(policy), "FILE", "the policy snapshot (default: policy.json in StateDir)" },
     { "keys", EXPLAIN, AT(keys), "DIR", "the published keys (default: keys in StateDir)" },
@@ -119,6 +122,25 @@ static const struct option *find_option(mcpa_str_t name)
     return NULL;
 }
 
+static bool put_value(ctl_t *ctl, const struct option *option, const char *value)
+{
+    char *slot = (char *)ctl + option->offset;
+    const char *taken = NULL;
+
+    for (size_t i = 0; (option->commands & MANY) != 0 && i < CTL_MANY; i++, slot += sizeof(value)) {
+        memcpy(&taken, slot, sizeof(taken));
+        if (taken == NULL) {
+            break;
+        }
+        if (i + 2 == CTL_MANY) {
+            ctl_complain("--%s was given too often", option->name);
+            return false;
+        }
+    }
+    memcpy(slot, &value, sizeof(value));
+    return true;
+}
+
 /* argv[*at] is "--name", "--name=value" or "--name value". */
 static bool read_option(ctl_t *ctl, const struct command *command, int argc, char **argv, int *at)
 {
@@ -145,8 +167,7 @@ static bool read_option(ctl_t *ctl, const struct command *command, int argc, cha
         ctl_complain("--%s wants %s: %s", option->name, option->value, option->help);
         return false;
     }
-    memcpy((char *)ctl + option->offset, &value, sizeof(value));
-    return true;
+    return put_value(ctl, option, value);
 }
 
 static const struct command *read_arguments(ctl_t *ctl, int argc, char **argv)

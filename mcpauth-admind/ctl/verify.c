@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* audit verify: every file of the journal, through the checker of audit/verify.h; the daemon may be writing meanwhile. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "audit/marks.h"
-#include "audit/tail.h"
+#include "audit/reader.h"
 #include "audit/verify.h"
 #include "base/text.h"
 #include "ctl/ctl.h"
+#include "ctl/progress.h"
+#include "ctl/seals.h"
+#include "wire/record.h"
 
 #define SHOWN_MAX     20
 #define INSTANCES_MAX ((size_t)4 * ADMIND_MARKS_MAX) /* some 30 MB; one is one httpd child */
-#define BLOCK_BYTES   ((size_t)2 * ADMIND_LINE_MAX_BYTES)
 #define JSON_BYTES    ((size_t)65536) /* SHOWN_MAX faults and the sums take less than a third */
 
 typedef struct run {
@@ -23,7 +23,9 @@ typedef struct run {
     admind_verify_t *verify;
     admind_fault_t shown[SHOWN_MAX];
     size_t n_shown;
-    char first[ADMIND_JOURNAL_NAME_BYTES], last[ADMIND_JOURNAL_NAME_BYTES], block[BLOCK_BYTES];
+    admind_journal_name_t *names; /* of the files that there were when it began */
+    size_t count, told;
+    char first[ADMIND_JOURNAL_NAME_BYTES], last[ADMIND_JOURNAL_NAME_BYTES];
 } run_t;
 
 static void keep_fault(void *ctx, const admind_fault_t *fault)
@@ -37,104 +39,134 @@ static void keep_fault(void *ctx, const admind_fault_t *fault)
 
 /* ---- reading */
 
-static int open_file(const char *dir, const char *name, char *path, size_t cap)
+/* Every file is told, also one without a line: its number is missed otherwise. */
+static void tell_files(run_t *run, const char *upto)
 {
-    struct stat st;
-    int fd;
+    admind_journal_name_t name = { .day = 0 };
+    struct timespec now;
 
-    snprintf(path, cap, "%s/%s", dir, name);
-    fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        ctl_complain("%s: %s", path, strerror(errno));
-    } else if (!S_ISREG(st.st_mode)) {
-        ctl_complain("%s is no regular file", path);
+    if (!admind_journal_name_parse(&name, upto)) {
+        return;
+    }
+    clock_gettime(CLOCK_REALTIME, &now); /* behind the listing: midnight may have passed */
+    while (run->told < run->count && admind_journal_name_compare(&run->names[run->told], &name) <= 0) {
+        admind_journal_name_format(run->last, &run->names[run->told]);
+        admind_verify_file(run->verify, &run->names[run->told++], admind_journal_day((int64_t)now.tv_sec * 1000000));
+    }
+    if (strcmp(run->last, upto) != 0) { /* the daemon began it meanwhile */
+        snprintf(run->last, sizeof(run->last), "%s", upto);
+        admind_verify_file(run->verify, &name, admind_journal_day((int64_t)now.tv_sec * 1000000));
+    }
+}
+
+/* What next() said of a part that is no line. */
+static void tell_damage(run_t *run, admind_reader_t *reader, mcpa_status_t status)
+{
+    uint64_t torn = admind_reader_torn_bytes(reader);
+
+    if (status == MCPA_ETOOBIG) {
+        admind_verify_long_line(run->verify);
+    } else if (torn > 0) {
+        admind_verify_torn(run->verify, torn, false);
     } else {
-        return fd;
+        admind_verify_broken(run->verify);
     }
-    if (fd >= 0) {
-        close(fd);
-    }
-    return -1;
 }
 
-/* Whole lines of the block's first len bytes; returns what they took. *skipped: bytes of an over-long line that are gone already.
- */
-static size_t take_lines(run_t *run, size_t len, uint64_t *skipped, mcpa_status_t *status)
+/* MCPA_ENOTFOUND: all was read. */
+static mcpa_status_t read_lines(run_t *run, admind_reader_t *reader)
 {
-    const char *newline;
-    size_t at = 0;
-
-    while (*status == MCPA_OK && (newline = memchr(run->block + at, '\n', len - at)) != NULL) {
-        mcpa_str_t line = { run->block + at, (size_t)(newline - run->block) - at };
-
-        if (*skipped > 0 || line.len > ADMIND_LINE_MAX_BYTES) {
-            admind_verify_long_line(run->verify);
-        } else {
-            *status = admind_verify_line(run->verify, line);
-        }
-        *skipped = 0;
-        at += line.len + 1;
-    }
-    return at;
-}
-
-static bool read_file(run_t *run, const char *name, bool newest)
-{
-    char path[4096];
-    int fd = open_file(run->ctl->journal_dir, name, path, sizeof(path));
+    ctl_progress_t progress;
     mcpa_status_t status = MCPA_OK;
-    uint64_t skipped = 0;
-    size_t held = 0;
-    ssize_t n = 0;
+    uint64_t done, total;
+    mcpa_str_t line;
 
-    if (fd < 0) {
+    ctl_progress_begin(&progress);
+    for (uint64_t n = 0; status == MCPA_OK; n++) {
+        status = admind_reader_next(reader, &line);
+        if (status == MCPA_ENOTFOUND || status == MCPA_EIO || status == MCPA_ENOMEM) {
+            break;
+        }
+        if (strcmp(run->last, admind_reader_file(reader)) != 0) {
+            tell_files(run, admind_reader_file(reader));
+        }
+        if (status == MCPA_OK) {
+            status = admind_verify_line(run->verify, line);
+        } else {
+            tell_damage(run, reader, status);
+            status = MCPA_OK;
+        }
+        if (n % 256 == 0) {
+            admind_reader_progress(reader, &done, &total);
+            ctl_progress_update(&progress, done, total);
+        }
+    }
+    ctl_progress_hide(&progress);
+    return status;
+}
+
+/* Something else under a journal file's name is no journal. */
+static bool are_files(const run_t *run)
+{
+    char file[ADMIND_JOURNAL_NAME_BYTES], path[4096];
+    struct stat st;
+
+    for (size_t i = 0; i < run->count; i++) {
+        admind_journal_name_on_disk(file, &run->names[i]);
+        snprintf(path, sizeof(path), "%s/%s", run->ctl->journal_dir, file);
+        if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+            ctl_complain("%s is no regular file", path);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_all(run_t *run)
+{
+    char error[512], newest[ADMIND_JOURNAL_NAME_BYTES];
+    admind_reader_t *reader = admind_reader_open(run->ctl->journal_dir, NULL, error, sizeof(error));
+    mcpa_status_t status;
+
+    if (reader == NULL) {
+        ctl_complain("%s", error);
         return false;
     }
-    while (status == MCPA_OK && ((n = read(fd, run->block + held, BLOCK_BYTES - held)) > 0 || (n < 0 && errno == EINTR))) {
-        size_t len = held + (n > 0 ? (size_t)n : 0), taken = take_lines(run, len, &skipped, &status);
-
-        held = len - taken;
-        memmove(run->block, run->block + taken, held);
-        if (held == BLOCK_BYTES) {
-            skipped += held;
-            held = 0;
+    status = read_lines(run, reader);
+    if (status == MCPA_ENOTFOUND) {
+        admind_journal_name_format(newest, &run->names[run->count - 1]);
+        if (run->told < run->count) {
+            tell_files(run, newest);
         }
+        if (admind_reader_torn_bytes(reader) > 0) {
+            admind_verify_torn(run->verify, admind_reader_torn_bytes(reader), true);
+        }
+        admind_verify_end(run->verify);
+    } else {
+        ctl_complain("%s/%s: %s", run->ctl->journal_dir, admind_reader_file(reader),
+                     status == MCPA_EIO ? strerror(errno) : "out of memory");
     }
-    if (n < 0 || status != MCPA_OK) {
-        ctl_complain("%s: %s", path, status != MCPA_OK ? "out of memory" : strerror(errno));
-    } else if (held + skipped > 0) {
-        admind_verify_torn(run->verify, held + skipped, newest);
-    }
-    close(fd);
-    return n == 0 && status == MCPA_OK;
+    admind_reader_close(&reader);
+    return status == MCPA_ENOTFOUND;
 }
 
 static bool read_journal(run_t *run)
 {
     const char *dir = run->ctl->journal_dir;
-    admind_journal_name_t *names = NULL;
-    struct timespec now;
-    bool good = true;
-    size_t count = 0;
-    int32_t today;
+    bool good;
 
-    if (admind_journal_names(&names, &count, dir) != MCPA_OK) {
+    if (admind_journal_names(&run->names, &run->count, dir) != MCPA_OK) {
         ctl_complain("%s: %s; name the journal with --journal or --config", dir, strerror(errno));
         return false;
     }
-    if (count == 0) { /* "whole" would be no news of a journal that somebody took away */
+    if (run->count == 0) { /* "whole" would be no news of a journal that somebody took away */
         ctl_complain("%s: there is no journal file; name the journal with --journal or --config", dir);
+        free(run->names);
         return false;
     }
-    clock_gettime(CLOCK_REALTIME, &now); /* behind the listing: midnight may have passed */
-    today = admind_journal_day((int64_t)now.tv_sec * 1000000);
-    admind_journal_name_format(run->first, &names[0]);
-    for (size_t i = 0; i < count && good; i++) {
-        admind_journal_name_format(run->last, &names[i]);
-        admind_verify_file(run->verify, &names[i], today);
-        good = read_file(run, run->last, i + 1 == count);
-    }
-    free(names);
+    admind_journal_name_format(run->first, &run->names[0]);
+    good = are_files(run) && read_all(run);
+    free(run->names);
     return good;
 }
 
@@ -144,7 +176,13 @@ static void describe(char *text, size_t cap, const admind_fault_t *fault)
 {
     unsigned long long seq = fault->seq, expected = fault->expected;
 
+    if (ctl_seals_describe(text, cap, fault)) {
+        return;
+    }
     switch (fault->kind) {
+    case ADMIND_FAULT_FILE_BROKEN:
+        snprintf(text, cap, "the rest of the file cannot be read");
+        break;
     case ADMIND_FAULT_FILE_FUTURE:
         snprintf(text, cap, "its day has not come yet");
         break;
@@ -218,6 +256,7 @@ static void print_sums(const run_t *run, const admind_verified_t *found)
         printf("not looked at: more than %zu instances; what %llu of them lack between their records may not be seen\n",
                INSTANCES_MAX, (unsigned long long)found->forgotten);
     }
+    ctl_seals_print(&found->sealed);
 }
 
 static void print_report(const run_t *run, const admind_verified_t *found)
@@ -238,8 +277,7 @@ static void print_report(const run_t *run, const admind_verified_t *found)
     }
     printf("%swhole%s: no record is missing between two others, twice or out of order\n", ctl_colour_on(colour, CTL_GREEN),
            ctl_colour_off(colour));
-    printf(
-        "This does not show whether a value was edited, or records cut off where an instance or the journal begins or ends.\n");
+    ctl_seals_print_proof(run->ctl, &found->sealed);
 }
 
 static void put_fault(mcpa_jsonw_t *w, const admind_fault_t *fault)
@@ -299,6 +337,7 @@ static bool print_json(const run_t *run, const admind_verified_t *found)
     mcpa_jsonw_u64(&w, "lost", found->lost);
     mcpa_jsonw_u64(&w, "corrupt", found->corrupt);
     mcpa_jsonw_u64(&w, "torn_bytes", found->torn_bytes);
+    ctl_seals_put(&w, &found->sealed);
     mcpa_jsonw_u64(&w, "fault_count", found->faults);
     mcpa_jsonw_open_array(&w, "faults");
     for (size_t i = 0; i < run->n_shown; i++) {
@@ -316,22 +355,12 @@ static bool print_json(const run_t *run, const admind_verified_t *found)
 
 /* ---- the command */
 
-static bool has_filter(const ctl_t *ctl)
-{
-    return ctl->subject != NULL || ctl->client != NULL || ctl->address != NULL || ctl->location != NULL || ctl->reason != NULL ||
-           ctl->decision != NULL || ctl->since != NULL || ctl->until != NULL || ctl->limit != NULL;
-}
-
 ctl_exit_t ctl_audit_verify(const ctl_t *ctl)
 {
     ctl_exit_t result = CTL_UNREACHABLE;
     const admind_verified_t *found;
     run_t *run;
 
-    if (has_filter(ctl)) {
-        ctl_complain("audit verify looks at the whole journal: of the options for audit it takes --journal, --config and --json");
-        return CTL_USAGE;
-    }
     run = calloc(1, sizeof(*run));
     if (run == NULL || (run->verify = admind_verify_new(INSTANCES_MAX, keep_fault, run)) == NULL) {
         ctl_complain("out of memory");
@@ -339,7 +368,9 @@ ctl_exit_t ctl_audit_verify(const ctl_t *ctl)
         return CTL_UNREACHABLE;
     }
     run->ctl = ctl;
-    if (read_journal(run)) {
+    if (!ctl_seals_prepare(ctl, run->verify)) {
+        result = CTL_USAGE;
+    } else if (read_journal(run)) {
         found = admind_verify_get(run->verify);
         result = found->faults == 0 ? CTL_GOOD : CTL_BAD;
         if (!ctl->json) {

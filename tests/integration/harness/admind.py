@@ -171,9 +171,9 @@ class Admind:
 
     def journal_text(self):
         """Every line of the journal so far, oldest file first, compressed ones too."""
-        files = [p for p in self.dirs.journal.iterdir() if p.is_file() and re.search(r"\.jsonl(\.gz)?$", p.name)]
+        named = [(re.fullmatch(r"audit-([\d-]+)(?:\.(\d+))?\.jsonl(?:\.gz)?", p.name), p) for p in self.dirs.journal.iterdir() if p.is_file()]
         text = ""
-        for path in sorted(files, key=lambda p: (p.stat().st_mtime_ns, p.name)):
+        for path in (p for name, p in sorted(named, key=lambda n: n[0] and (n[0][1], int(n[0][2] or 0)) or ("", 0)) if name):
             data = path.read_bytes()
             text += (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
         return text
