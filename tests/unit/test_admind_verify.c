@@ -42,7 +42,7 @@ static void put_event(unsigned who, uint64_t seq, const char *event, int64_t los
     mcpa_out_t out;
 
     mcpa_record_init(&record);
-    record.ts = NOON_US + (int64_t)seq * 1000;
+    record.ts = NOON_US + (int64_t)(seq % 1000000) * 1000;
     record.sub = MCPA_STR("odd \"\\\n\x1b\xff");
     record.latency_ms = 1234;
     record.status = 200;
