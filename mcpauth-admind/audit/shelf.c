@@ -12,6 +12,7 @@
 
 #include "audit/gzip.h"
 #include "audit/names.h"
+#include "audit/retain.h"
 #include "base/crash.h"
 #include "log.h"
 
@@ -19,8 +20,6 @@
 #define SYNC_BYTES     ((uint64_t)1024 * 1024) /* so that no single sync is long */
 #define RETRY_FIRST_MS 60000
 #define RETRY_LAST_MS  3600000
-#define HOUR_US        INT64_C(3600000000)
-#define DAY_US         (24 * HOUR_US)
 
 /* Of the file that is being compressed. */
 typedef struct work {
@@ -41,10 +40,7 @@ struct admind_shelf {
     char looked[ADMIND_JOURNAL_NAME_BYTES]; /* the checkpoint's file when there was nothing to do */
     admind_journal_name_t tried;            /* failed last: the others come first; day 0: none */
     int64_t retry_ms;                       /* 0: nothing failed */
-    /* The clock, see admind_shelf_retain. */
-    int64_t believed_us, believed_mono_us; /* -1: never looked */
-    int64_t ahead_mono_us;                 /* since when the wall clock is ahead; -1: it is not */
-    bool clock_seen, clock_told;
+    admind_retain_t retain;
     char lines[ADMIND_SHELF_SLICE_BYTES], again[ADMIND_SHELF_SLICE_BYTES];
 };
 
@@ -74,23 +70,18 @@ static void sweep(int dir_fd)
 admind_shelf_t *admind_shelf_new(const char *dir)
 {
     admind_shelf_t *shelf = calloc(1, sizeof(*shelf));
-    struct stat st;
 
     if (shelf == NULL) {
         return NULL;
     }
     shelf->work.in = shelf->work.out = -1;
-    shelf->believed_mono_us = shelf->ahead_mono_us = -1;
     shelf->dir = strdup(dir);
     shelf->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (shelf->dir == NULL || shelf->dir_fd < 0) {
         admind_shelf_free(&shelf);
         return NULL;
     }
-    if (fstatat(shelf->dir_fd, "checkpoint.json", &st, AT_SYMLINK_NOFOLLOW) == 0) {
-        shelf->believed_us = (int64_t)st.st_mtim.tv_sec * 1000000;
-        shelf->clock_seen = true;
-    }
+    admind_retain_init(&shelf->retain, shelf->dir_fd);
     sweep(shelf->dir_fd);
     return shelf;
 }
@@ -343,93 +334,7 @@ int64_t admind_shelf_step(admind_shelf_t *shelf, const admind_position_t *checkp
     return ADMIND_SHELF_IDLE_MS;
 }
 
-/* ---- retention */
-
-static int64_t believe(admind_shelf_t *shelf, int64_t wall_us, int64_t mono_us)
-{
-    if (!shelf->clock_seen) {
-        shelf->believed_us = wall_us;
-    } else if (shelf->believed_mono_us >= 0) {
-        shelf->believed_us += mono_us - shelf->believed_mono_us;
-    }
-    shelf->clock_seen = true;
-    shelf->believed_mono_us = mono_us;
-    if (wall_us > shelf->believed_us + HOUR_US && shelf->ahead_mono_us < 0) {
-        shelf->ahead_mono_us = mono_us;
-    }
-    if (wall_us <= shelf->believed_us + HOUR_US || mono_us - shelf->ahead_mono_us >= DAY_US) {
-        shelf->believed_us = wall_us;
-        shelf->ahead_mono_us = -1;
-        shelf->clock_told = false;
-    }
-    return shelf->believed_us;
-}
-
-/* The day a file counts as. One that bears a day to come was begun while the clock was ahead: then it is as old as its last line.
- */
-static int32_t day_of(const admind_shelf_t *shelf, const admind_journal_name_t *name, int32_t today)
-{
-    char text[ADMIND_JOURNAL_NAME_BYTES];
-    struct stat st;
-
-    admind_journal_name_on_disk(text, name);
-    if (name->day <= today || fstatat(shelf->dir_fd, text, &st, AT_SYMLINK_NOFOLLOW) != 0) {
-        return name->day;
-    }
-    return admind_journal_day((int64_t)st.st_mtim.tv_sec * 1000000);
-}
-
-/* Both forms, and the copy of damage that tail.c kept. */
-static bool remove_file(const admind_shelf_t *shelf, const admind_journal_name_t *name)
-{
-    char text[ADMIND_JOURNAL_NAME_BYTES], other[ADMIND_JOURNAL_NAME_BYTES + sizeof(".damaged")];
-    bool gone = false;
-
-    admind_journal_name_format(text, name);
-    snprintf(other, sizeof(other), "%s.damaged", text);
-    (void)unlinkat(shelf->dir_fd, other, 0);
-    snprintf(other, sizeof(other), "%s.gz", text);
-    gone = unlinkat(shelf->dir_fd, other, 0) == 0;
-    return unlinkat(shelf->dir_fd, text, 0) == 0 || gone;
-}
-
-static void tell_clock(admind_shelf_t *shelf, const char *file)
-{
-    if (!shelf->clock_told) {
-        shelf->clock_told = true;
-        admind_log(ADMIND_NOTICE, "MCPA2123",
-                   "journal: the clock is ahead of what was expected; %s and later files are kept until it stayed so for a day",
-                   file);
-    }
-}
-
 size_t admind_shelf_retain(admind_shelf_t *shelf, const admind_position_t *end, int64_t days, int64_t wall_us, int64_t mono_us)
 {
-    int64_t now_us = believe(shelf, wall_us, mono_us);
-    int32_t today = admind_journal_day(now_us), first_kept = admind_journal_day(now_us - days * DAY_US);
-    int32_t by_the_clock = admind_journal_day(wall_us - days * DAY_US);
-    admind_journal_name_t *names = NULL, current;
-    size_t count = 0, gone = 0;
-
-    if (!admind_journal_name_parse(&current, end->file) || admind_journal_names(&names, &count, shelf->dir) != MCPA_OK) {
-        return 0;
-    }
-    for (size_t i = 0; i < count && admind_journal_name_compare(&names[i], &current) < 0; i++) {
-        int32_t day = day_of(shelf, &names[i], today);
-        char text[ADMIND_JOURNAL_NAME_BYTES];
-
-        admind_journal_name_format(text, &names[i]);
-        if (day >= first_kept) {
-            if (day < by_the_clock) {
-                tell_clock(shelf, text);
-            }
-            break;
-        }
-        if (remove_file(shelf, &names[i])) {
-            admind_log(ADMIND_NOTICE, "MCPA2105", "journal: %s removed after %lld days", text, (long long)days);
-            gone++;
-        }
-    }
-    free(names);
-    return gone;
+    return admind_retain(&shelf->retain, shelf->dir, shelf->dir_fd, end, days, wall_us, mono_us);
 }

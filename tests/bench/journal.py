@@ -42,9 +42,8 @@ def line_source(admind):
     return "".join(line for line in admind.journal_text().splitlines(keepends=True) if '"instance"' in line).encode()
 
 
-def fill(admind, total):
-    """Closed files of the days before today, together this many bytes."""
-    block = line_source(admind)
+def fill(admind, block, total):
+    """Closed files of the days before today, together this many bytes, made of this block of lines."""
     journal, uid = admind.dirs.journal, admind.dirs.journal.stat()
     first = None
     files = max(1, total // FILE_BYTES)
@@ -98,7 +97,7 @@ def compress(admind, files, size):
     journal = admind.dirs.journal
 
     def done():
-        return sorted(journal.glob("*.gz"))
+        return sorted(journal.glob("audit-*.gz"))
 
     while not done():
         time.sleep(0.01)
@@ -142,14 +141,16 @@ def main():
     admind = Admind(scratch, Dirs(scratch), f"JournalFileSize {FILE_BYTES}\nLogLevel notice")
     try:
         admind.start()
-        size, files = fill(admind, int(arguments.gigabytes * 1e9))
-        time.sleep(6)  # a checkpoint
+        block = line_source(admind)
+        admind.stop()  # writes a checkpoint
+        size, files = fill(admind, block, int(arguments.gigabytes * 1e9))
+        admind.start()
         warm, read = start_seconds(admind, arguments.rounds, cold=False)
         cold, _ = start_seconds(admind, arguments.rounds, cold=True)
         packed = min(files - 1, 4)
         per_cpu, per_second, ratio = compress(admind, packed + 1, size)
         admind.freeze()
-        done = sorted(admind.dirs.journal.glob("*.gz"))[:packed]
+        done = sorted(admind.dirs.journal.glob("audit-*.gz"))[:packed]
         plain = sorted(admind.dirs.journal.glob("audit-*.jsonl"), key=lambda p: -p.stat().st_size)[:packed]
         rates = search(admind, size, plain, done) if plain else (0, 0)
         admind.thaw()

@@ -147,7 +147,7 @@ def test_damage_in_a_compressed_file_is_told_and_does_not_stop_a_start(world):
     settle(admind)
     admind.kill()
     (admind.dirs.journal / "checkpoint.json").unlink()
-    victim = sorted((p for p in admind.dirs.journal.glob("*.gz")), key=lambda p: order(p.name))[0]
+    victim = sorted((p for p in admind.dirs.journal.glob("audit-*.gz")), key=lambda p: order(p.name))[0]
     whole = victim.read_bytes()
     victim.write_bytes(whole[:len(whole) // 2])
     admind.start()
