@@ -166,6 +166,7 @@ bool mod_mcp_spool_sync_start(mod_mcp_spool_t *spool)
 {
     syncer_t *sync = &spool->sync;
     sigset_t all, before;
+    bool has_started;
 
     /* Neither is ever destroyed: they own nothing, and glibc would wait for those who wait, among them perhaps this very thread, below the signal
      * handler that ends its process. */
@@ -176,11 +177,12 @@ bool mod_mcp_spool_sync_start(mod_mcp_spool_t *spool)
     sync->is_running = true;
     sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_create(&sync->thread, NULL, run, spool) != 0) {
+    has_started = pthread_create(&sync->thread, NULL, run, spool) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!has_started) {
         sync->is_on = sync->is_running = false;
     }
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return sync->is_running;
+    return has_started;
 }
 
 bool mod_mcp_spool_sync_end(mod_mcp_spool_t *spool, int limit_ms)

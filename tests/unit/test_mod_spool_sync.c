@@ -12,7 +12,7 @@
 
 /* The disk: counts its syncs, hangs, fails. These take the place of libc's in this program. */
 static atomic_uint file_syncs, dir_syncs, syncs_to_fail;
-static atomic_bool hangs;
+static atomic_bool hangs, is_hanging;
 
 static int faulty_sync(int fd, long call)
 {
@@ -20,8 +20,10 @@ static int faulty_sync(int fd, long call)
 
     assert_int_equal(fstat(fd, &info), 0);
     while (atomic_load(&hangs)) {
+        atomic_store(&is_hanging, true);
         usleep(1000);
     }
+    atomic_store(&is_hanging, false);
     atomic_fetch_add(S_ISDIR(info.st_mode) ? &dir_syncs : &file_syncs, 1);
     if (atomic_load(&syncs_to_fail) > 0) {
         atomic_fetch_sub(&syncs_to_fail, 1);
@@ -110,6 +112,12 @@ static void wait_for(bool (*condition)(unsigned), unsigned n)
 static bool has_committed(unsigned n)
 {
     return mod_mcp_spool_newest(spool) == n;
+}
+
+static bool has_hung(unsigned unused)
+{
+    (void)unused;
+    return atomic_load(&is_hanging);
 }
 
 static bool commits_again(unsigned unused)
@@ -210,19 +218,34 @@ static void a_failed_sync_is_no_commit_and_ends_its_segment(void **state)
     assert_int_equal(mod_mcp_spool_lost(spool), 0);
 }
 
-static void a_failed_promise_keeps_no_room(void **state)
+static void a_promise_that_was_not_confirmed_keeps_no_room(void **state)
 {
     unsigned n = 0;
 
     (void)state;
-    for (int i = 0; i < 3; i++) {
-        atomic_store(&syncs_to_fail, 1);
+    atomic_store(&hangs, true);
+    for (int i = 0; i < 100; i++) {
         assert_int_equal(promise(), MCPA_EIO);
     }
+    atomic_store(&hangs, false);
+    wait_for(commits_again, 0);
     while (promise() == MCPA_OK) {
         n++;
     }
-    assert_in_range(n, 5 * 40, 5 * 42); /* three segments of eight are spoiled */
+    assert_in_range(n, 8 * 40, 8 * 42);
+}
+
+static void a_file_that_is_acknowledged_during_its_sync_stays_open_for_it(void **state)
+{
+    (void)state;
+    atomic_store(&hangs, true);
+    for (int i = 0; i < 1200; i++) { /* into the second segment */
+        assert_int_equal(commit(1000), MCPA_EIO);
+    }
+    mod_mcp_spool_acked(spool, 1200);
+    atomic_store(&hangs, false);
+    wait_for(commits_again, 0);
+    assert_int_equal(mod_mcp_spool_error(spool), ETIMEDOUT); /* and not EBADF */
 }
 
 static void who_commits_after_the_threads_end_syncs_alone(void **state)
@@ -238,25 +261,52 @@ static void who_commits_after_the_threads_end_syncs_alone(void **state)
     }
     atomic_store(&syncs_to_fail, 1);
     assert_int_equal(commit(1), MCPA_EIO);
-    /* teardown ends a second thread, so that each test has one. */
-    assert_true(mod_mcp_spool_sync_start(spool));
+}
+
+/* With a disk that hangs: two threads, the second of which waits for the sync after the first one's. */
+static void commit_during_a_sync(pthread_t threads[2])
+{
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, commit_one, NULL), 0);
+        wait_for(has_committed, 2 + i);
+        wait_for(has_hung, 0);
+    }
 }
 
 static void what_is_committed_before_the_end_is_synced_at_the_end(void **state)
 {
-    pthread_t thread;
+    pthread_t threads[2];
 
     (void)state;
     atomic_store(&returned, 0);
     atomic_store(&confirmed, 0);
     assert_int_equal(commit(1), MCPA_OK);
     atomic_store(&hangs, true);
-    assert_int_equal(pthread_create(&thread, NULL, commit_one, NULL), 0);
-    wait_for(has_committed, 2);
+    commit_during_a_sync(threads);
     assert_false(mod_mcp_spool_sync_end(spool, 20));
     atomic_store(&hangs, false);
-    pthread_join(thread, NULL);
-    assert_int_equal(atomic_load(&confirmed), 1);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(atomic_load(&confirmed), 2);
+}
+
+static void what_was_appended_during_a_failed_sync_is_not_confirmed_either(void **state)
+{
+    pthread_t threads[2];
+
+    (void)state;
+    atomic_store(&confirmed, 0);
+    assert_int_equal(commit(1), MCPA_OK);
+    atomic_store(&hangs, true);
+    commit_during_a_sync(threads);
+    atomic_store(&syncs_to_fail, 1);
+    atomic_store(&hangs, false);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(atomic_load(&confirmed), 0);
+    assert_int_equal(commit(1), MCPA_OK);
 }
 
 /* ---- many threads, and the link that closes files under the sync ---- */
@@ -306,9 +356,12 @@ int main(void)
         SYNC_TEST(one_sync_serves_all_that_wait),
         SYNC_TEST(a_disk_that_hangs_holds_nobody_for_ever_and_is_used_again_when_it_is_back),
         SYNC_TEST(a_failed_sync_is_no_commit_and_ends_its_segment),
-        SYNC_TEST(a_failed_promise_keeps_no_room),
-        SYNC_TEST(who_commits_after_the_threads_end_syncs_alone),
+        SYNC_TEST(a_promise_that_was_not_confirmed_keeps_no_room),
+        SYNC_TEST(a_file_that_is_acknowledged_during_its_sync_stays_open_for_it),
+        /* Ends the thread itself. */
+        cmocka_unit_test_setup_teardown(who_commits_after_the_threads_end_syncs_alone, setup, support_teardown),
         SYNC_TEST(what_is_committed_before_the_end_is_synced_at_the_end),
+        SYNC_TEST(what_was_appended_during_a_failed_sync_is_not_confirmed_either),
         SYNC_TEST(all_commits_are_confirmed_while_the_link_closes_what_is_acknowledged),
     };
     int failed;
