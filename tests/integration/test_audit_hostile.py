@@ -1,0 +1,488 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bad input to the audit trail, from all sides: clear error, nothing lost for the honest, daemon up, memory flat.
+
+Where each case is proven (unit: tests/unit, link: test_daemon_link.py, journal: test_daemon_journal.py, faults: test_audit_faults.py, here: below):
+
+  the socket   wrong uid                      link: anybody_else_is_turned_away        garbage, half frames, giant lengths   link: GARBAGE, half_a_frame
+               RECORDS before HELLO           link: GARBAGE                            HELLO twice, seq jumps, lying count   link: after_hello
+               replayed instance              link: second_connection_of_a_living      seq repetitions                       link: not_taken_twice
+               never reads its answers, acks  link: does_not_read; here                slow drip                             here
+               thousands of connections       link: a_thousand; here (memory, honest)  any sequence of frames                fuzz_admind_peer
+  the spool    truncated, zeroes, torn        journal: garbage; fuzz_admind_adopt      symlink, hard link, FIFO, owner       journal: no_segment; here
+               sparse, huge, directory,       here                                     header of another instance            unit: admind_adopt; here
+               open to all, names, seq        here                                     grows or shrinks while read           here
+               20,000 of them                 here; unit: admind_adopt
+  directories  before the start               daemon_config; here (mounts)             while running                         here, faults
+  the clock    back and forth                 here
+  the client   every byte in a record         journal: whatever_bytes                  every string of a request             here
+"""
+import gzip
+import json
+import os
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+import pytest
+
+from daemon_child import SEGMENT_BYTES, Child, Segment, crc32c, envelope, frame, hello, records, request
+from harness import paths
+from harness.admind import PEER
+from harness.process import wait_until
+from test_daemon_journal import Writer, account, join, seqs
+
+
+class Flat:
+    """The daemon's memory and descriptors before and after: growth in KiB at the most, printed."""
+
+    def __init__(self, admind, limit_kib):
+        self.admind, self.limit = admind, limit_kib
+
+    def __enter__(self):
+        self.before = self.admind.process.rss_kib(), self.admind.process.descriptors()
+        return self
+
+    def __exit__(self, kind, *_):
+        after = self.admind.process.rss_kib(), self.admind.process.descriptors()
+        print(f"resident KiB, descriptors: {self.before} -> {after}")
+        if kind is None and not paths.SANITIZE:
+            assert after[0] - self.before[0] <= self.limit
+
+
+def honest(admind, count=3):
+    child = Child(admind.dirs.socket)
+    assert child.hello() == 0
+    child.records(1, [request(sub="honest") for _ in range(count)])
+    assert child.acked(count) == count
+    child.close()
+    assert seqs(admind, child.instance) == list(range(1, count + 1))
+
+
+# -- the socket ---------------------------------------------------------------------------------------------------------------------------
+
+
+def test_who_never_reads_its_acknowledgements_is_hung_up_on_and_loses_nothing(world):
+    admind = world.admind()
+    deaf = Child(admind.dirs.socket)
+    sent = 0
+    with Flat(admind, 8192):
+        deaf.send(hello(deaf.instance))
+        try:
+            while sent < 100000:  # each of its own frame, so that most rounds of the daemon have something to acknowledge
+                deaf.send(records(deaf.instance, sent + 1, [request()]))
+                sent += 1
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        honest(admind)
+    assert sent < 100000 and "does not read what it is sent" in admind.log()
+    deaf.close()
+    again = Child(admind.dirs.socket, instance=deaf.instance)
+    have = again.hello()
+    assert 0 < have <= sent
+    again.records(have + 1, [request()])
+    again.acked(have + 1)
+    again.close()
+    assert seqs(admind, deaf.instance) == list(range(1, have + 2))
+
+
+def test_a_drip_before_hello_is_cut_off_although_it_never_pauses(world):
+    admind = world.admind()
+    child = Child(admind.dirs.socket)
+    began = time.monotonic()
+    with pytest.raises((BrokenPipeError, ConnectionResetError)):
+        for byte in hello(child.instance) * 100:
+            child.send(bytes([byte]))
+            if time.monotonic() - began < 60 * paths.PATIENCE:
+                time.sleep(0.4)
+    assert "does not say HELLO in time" in admind.log()
+
+
+def test_many_slow_drips_cost_nothing(world):
+    admind = world.admind()
+    drips = [Child(admind.dirs.socket) for _ in range(100)]
+    for drip in drips:
+        assert drip.hello() == 0
+    data = [records(drip.instance, 1, [request()]) for drip in drips]
+    with Flat(admind, 4096):
+        for at in range(len(data[0]) - 1):
+            for drip, text in zip(drips, data):
+                drip.send(text[at:at + 1])
+        honest(admind)
+        assert admind.metric("mcpauth_audit_records_total") == 3
+    for drip, text in zip(drips, data):
+        drip.send(text[-1:])
+        assert drip.acked(1) == 1
+        drip.close()
+
+
+def test_thousands_of_connections_do_not_touch_a_linked_child(world):
+    admind = world.admind()
+    writer = Writer(admind.dirs.socket, 3000)
+    linked = Child(admind.dirs.socket)
+    assert linked.hello() == 0
+    writer.start()
+    crowd = []
+    with Flat(admind, 60 * 1024):  # at most 1024 connections; each has 80 KiB, of which only touched pages count
+        for _ in range(3000):
+            crowd.append(Child(admind.dirs.socket))
+        linked.records(1, [request()])
+        assert linked.acked(1) == 1
+    for one in crowd:
+        one.close()
+    linked.close()
+    join([writer])
+    assert seqs(admind, writer.instance) == list(range(1, 3001))
+    assert admind.log().count("MCPA2401") <= 30 and "one connection too many" in admind.log()
+    wait_until(lambda: admind.process.descriptors() < 40, 10, lambda: f"{admind.process.descriptors()} descriptors")
+    honest(admind)
+
+
+def attack(path, stop):
+    """Whoever is cut off comes again with something else."""
+    number = 0
+    while not stop.is_set():
+        number += 1
+        instance = os.urandom(16) if number % 3 else b"h" * 16
+        said = [os.urandom(200), hello(instance) + hello(instance), hello(instance) + records(instance, 1 + number, [request()]),
+                hello(instance, next_seq=number * 10), hello(instance) + struct.pack("<IBBH", 2**32 - 1, 2, 1, 0),
+                hello(instance) + frame(2, struct.pack("<I", 2**31) + envelope(instance, 1, request())), hello(instance)[:9]][number % 7]
+        try:
+            child = Child(path)
+            child.send(said)
+            child.closed(timeout=0.02)
+            child.close()
+        except OSError:
+            pass
+
+
+def test_attackers_that_come_again_and_again_do_not_hold_up_the_honest(world):
+    admind = world.admind()
+    honest(admind)
+    stop = threading.Event()
+    attackers = [threading.Thread(target=attack, args=(admind.dirs.socket, stop), daemon=True) for _ in range(4)]
+    writers = [Writer(admind.dirs.socket, 3000, batch) for batch in (1, 40)]
+    with Flat(admind, 8192):
+        for thread in attackers + writers:
+            thread.start()
+        try:
+            join(writers)
+        finally:
+            stop.set()
+        for thread in attackers:
+            thread.join()
+    for writer in writers:
+        assert seqs(admind, writer.instance) == list(range(1, 3001))
+    lines = admind.log().splitlines()
+    assert sum("MCPA2401" in line for line in lines) <= 30 and sum("MCPA2201" in line for line in lines) <= 30
+    assert all(len(line) < 400 for line in lines)
+
+
+# -- the spool ----------------------------------------------------------------------------------------------------------------------------
+
+
+def place(spool, name, data, mode=0o660, user=PEER, size=None):
+    path = spool / name
+    path.write_bytes(data)
+    if size is not None:
+        os.truncate(path, size)
+    shutil.chown(path, user)
+    os.chmod(path, mode)
+    return path
+
+
+def segment_bytes(instance, *numbered):
+    header = b"MCPASEG1" + instance + struct.pack("<QQQ", 1, int(time.time() * 1e6), SEGMENT_BYTES) + bytes(12)
+    return header + struct.pack("<I", crc32c(header)) + b"".join(envelope(instance, seq, request(sub="forged")) for seq in numbered)
+
+
+def test_hostile_files_in_the_spool(world):
+    admind = world.admind(start=False)
+    spool = admind.dirs.spool
+    one = [os.urandom(16) for _ in range(16)]
+    name = [instance.hex() + ".00000000" for instance in one]
+    stay = [
+        place(spool, name[0], segment_bytes(one[0], 1, 2), size=17 * 2**20),          # larger than any segment, and sparse
+        place(spool, name[1], segment_bytes(one[1], 1, 2), size=2**40),               # a terabyte of nothing
+        place(spool, name[2], segment_bytes(one[2], 1, 2), mode=0o666),               # anybody may have written it
+        place(spool, name[3], segment_bytes(one[3], 1, 2), user="nobody"),
+        place(spool, name[4], segment_bytes(one[5], 1, 2)),                           # the header, and the records, of another
+        place(spool, one[6].hex() + ".0000000a", segment_bytes(one[6], 1)),
+        place(spool, one[6].hex() + ".000000001", segment_bytes(one[6], 1)),
+        place(spool, one[6].hex() + ".-0000001", segment_bytes(one[6], 1)),
+        place(spool, one[6].hex() + ".0000000\n", segment_bytes(one[6], 1)),
+        place(spool, one[6].hex()[:-1] + "g.00000000", segment_bytes(one[6], 1)),
+        place(spool, one[6].hex() + ".00000000 ", segment_bytes(one[6], 1)),
+    ]
+    (spool / name[7]).mkdir()
+    os.symlink("/etc/passwd", spool / name[8])
+    os.symlink(name[9], spool / (one[9].hex() + ".00000007"))
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(os.path.relpath(spool / name[10]))
+    stay += [spool / name[7], spool / name[8], spool / name[10], spool / (one[9].hex() + ".00000007")]
+    gone = [
+        place(spool, name[11], b""),
+        place(spool, name[12], bytes(100)),
+        place(spool, name[13], segment_bytes(one[13], 1, 2)[:-5]),                    # the second record is cut off
+        place(spool, name[14], segment_bytes(one[14], 2**63, 2**64 - 1, 1, 1, 2)),    # impossible numbers, then a repetition
+        place(spool, name[15], segment_bytes(one[15], 1), size=2**20),                # all but its begin is a hole in the file
+    ]
+    good = Segment(spool, os.urandom(16), 0, 1, [request() for _ in range(100)]).die()
+    admind.start()
+    wait_until(lambda: not any(path.exists() for path in [good.path, *gone]), 20, admind.log)
+    time.sleep(2.5)  # and another look at them
+    server.close()
+    assert [path for path in stay if not os.path.lexists(path)] == []
+    assert seqs(admind, bytes.fromhex(good.path.name[:32])) == list(range(1, 101))
+    assert (seqs(admind, one[13]), seqs(admind, one[14]), seqs(admind, one[15])) == ([1], [1, 2], [1])
+    assert admind.metric("mcpauth_audit_records_total") == 104
+    assert 5 <= admind.log().count("MCPA2301") <= 20
+
+
+def test_a_file_that_grows_and_shrinks_while_it_is_read(world):
+    admind = world.admind()
+    instance = os.urandom(16)
+    whole = segment_bytes(instance, *range(1, 4001))
+    stop = threading.Event()
+    with Flat(admind, 8192):
+        path = place(admind.dirs.spool, ".tmp-x", whole)
+        os.rename(path, admind.dirs.spool / (instance.hex() + ".00000000"))
+        path = admind.dirs.spool / (instance.hex() + ".00000000")
+
+        def shake():
+            size = 0
+            while not stop.is_set():
+                size = (size * 5 + 12345) % len(whole)
+                try:
+                    os.truncate(path, size)
+                    with open(path, "r+b") as f:
+                        f.write(whole[:size * 7 % len(whole)])
+                except FileNotFoundError:
+                    return
+
+        thread = threading.Thread(target=shake)
+        thread.start()
+        try:
+            honest(admind, 500)
+            wait_until(lambda: not path.exists(), 20, admind.log)
+        finally:
+            stop.set()
+            thread.join()
+    found = [n for n in seqs(admind, instance)]
+    assert found == sorted(set(found))
+
+
+def test_twenty_thousand_odd_files_do_not_hide_an_honest_one(world):
+    admind = world.admind()
+    honest(admind)
+    with Flat(admind, 8192):  # two looks' names are some 1.4 MiB
+        for number in range(20000):
+            path = admind.dirs.spool / f"{number:032x}.00000000"
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))  # root's
+        good = Segment(admind.dirs.spool, b"\xff" * 16, 0, 1, [request() for _ in range(2000)]).die()
+        wait_until(lambda: not good.path.exists(), 60, admind.log)
+        honest(admind)
+    assert seqs(admind, b"\xff" * 16) == list(range(1, 2001))
+    assert admind.log().count("MCPA2301") <= 40
+    assert admind.get("/healthz").status == 200
+
+
+# -- directories that cannot be written ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mounted(request, world):
+    """One of the directories is a file system of its own, which can be made read-only."""
+    path = getattr(world.dirs, request.param)
+    before = path.stat()
+    keys = world.dirs.keys.stat()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(path)], check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"no tmpfs here: {done.stderr.strip()}")
+    os.chown(path, before.st_uid, before.st_gid)
+    os.chmod(path, before.st_mode & 0o7777)
+    if request.param == "state":
+        world.dirs.keys.mkdir()
+        os.chown(world.dirs.keys, keys.st_uid, keys.st_gid)
+    try:
+        yield world, request.param, lambda how: subprocess.run(["mount", "-o", f"remount,{how}", str(path)], check=True)
+    finally:
+        for part in world.parts:
+            part.stop()
+        subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+@pytest.mark.parametrize("mounted", ["journal", "spool", "state"], indirect=True)
+def test_read_only_before_the_start_is_refused_with_its_name(mounted):
+    world, what, remount = mounted
+    remount("ro")
+    admind = world.admind(start=False)
+    status, said = admind.check_config()
+    assert status == 1 and str(getattr(world.dirs, what)) in said and "may not write here" in said
+    with pytest.raises(AssertionError, match="may not write here"):
+        admind.start(timeout=5)
+    remount("rw")
+    admind.start()
+    honest(admind)
+
+
+@pytest.mark.parametrize("mounted", ["spool", "state"], indirect=True)
+def test_read_only_while_running_loses_and_doubles_nothing(mounted):
+    world, what, remount = mounted
+    admind = world.admind()
+    honest(admind)
+    before = admind.metric("mcpauth_audit_records_total")
+    segment = Segment(world.dirs.spool, os.urandom(16), 0, 1, [request() for _ in range(20)]).die()
+    remount("ro")
+    writer = Writer(admind.dirs.socket, 200)
+    writer.start()
+    join([writer])
+    wait_until(lambda: admind.metric("mcpauth_audit_records_total") >= before + 220, 15, admind.log)
+    time.sleep(2.5)  # a segment that could not be removed is looked at again
+    remount("rw")
+    wait_until(lambda: not segment.path.exists(), 20, admind.log)
+    assert seqs(admind, writer.instance) == list(range(1, 201))
+    assert seqs(admind, bytes.fromhex(segment.path.name[:32])) == list(range(1, 21))
+    assert admind.metric("mcpauth_audit_records_total") == before + 220
+    assert len(admind.log().splitlines()) < 100
+
+
+# -- the clock ----------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clocked(world):
+    """A daemon whose wall clock is shifted by what set(seconds) says."""
+    if paths.SANITIZE or paths.VALGRIND:
+        pytest.skip("the shim and a sanitizer both take malloc's place")
+    tests = paths.BUILD / "tests"
+    subprocess.run(["make", "-C", str(tests), "faults.la"], stdout=subprocess.DEVNULL, check=True)
+    shim, clock = world.scratch / "faults.so", world.scratch / "clock"
+    shutil.copy(tests / ".libs" / "faults.so", shim)
+    os.chmod(shim, 0o755)
+    clock.write_bytes(bytes(8))
+    os.chmod(clock, 0o644)
+
+    def shift(seconds):
+        with open(clock, "r+b") as f:
+            f.write(struct.pack("<q", seconds))
+
+    yield world, shift, {"LD_PRELOAD": str(shim), "MCPA_FAULTS_CLOCK": str(clock)}
+
+
+def file_order(path):
+    found = re.match(r"audit-(\d{4}-\d\d-\d\d)(?:\.(\d+))?\.jsonl(?:\.gz)?$", path.name)
+    return found.group(1), int(found.group(2) or 0)
+
+
+def in_order(admind, instance):
+    """The numbers of this instance's records as the order of the files' names has them."""
+    found = []
+    for path in sorted(admind.dirs.journal.glob("audit-*.jsonl*"), key=file_order):
+        data = path.read_bytes()
+        for line in (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines():
+            read = json.loads(line)
+            if read.get("instance") == instance.hex():
+                found.append(read["seq"])
+    return found
+
+
+DAY, HOUR = 86400, 3600
+
+
+def test_a_clock_that_runs_backwards_and_forwards(clocked):
+    world, shift, env = clocked
+    admind = world.admind("JournalRetentionDays 30", start=False, env=env)
+    young = admind.dirs.journal / time.strftime("audit-%Y-%m-%d.jsonl", time.gmtime(time.time() - 28 * DAY))
+    young.write_bytes(b"")
+    os.chown(young, admind.dirs.journal.stat().st_uid, -1)
+    admind.start()
+    child = Child(admind.dirs.socket)
+    assert child.hello() == 0
+    seq = 0
+    for seconds in (0, -HOUR, -DAY, 0, DAY, 0, -HOUR, DAY, -DAY, 0):
+        shift(seconds)
+        for _ in range(20):
+            child.records(seq + 1, [request()])
+            seq += 1
+            child.acked(seq)
+        assert admind.ready()[1]["audit"] == "ok"
+    child.close()
+    assert in_order(admind, child.instance) == list(range(1, seq + 1))
+    files = list(admind.dirs.journal.glob("audit-*.jsonl*"))
+    assert len(files) <= 4, files  # the young one, today, tomorrow: a step back makes none
+    shift(DAY)
+    assert admind.stop() == 0
+    admind.start()
+    shift(0)
+    admind.reload()
+    wait_until(lambda: "MCPA2008" in admind.log(), 10, admind.log)
+    wait_until(lambda: admind.get("/healthz").status == 200, 10)
+    assert any(path.exists() for path in (young, young.with_name(young.name + ".gz")))
+    again = Child(admind.dirs.socket, instance=child.instance)
+    assert again.hello(next_seq=seq + 1) == seq
+    again.close()
+
+
+def test_a_journal_that_cannot_get_its_next_file_takes_nothing_until_it_can(clocked):
+    world, shift, env = clocked
+    admind = world.admind(env=env)
+    honest(admind)
+    os.chmod(admind.dirs.journal, 0o550)
+    shift(DAY)
+    writer = Writer(admind.dirs.socket, 100)
+    writer.start()
+    wait_until(lambda: admind.ready()[1]["audit"] == "failing", 15, admind.log)
+    assert writer.acked == 0 and admind.log().count("MCPA2101") == 1
+    os.chmod(admind.dirs.journal, 0o750)
+    join([writer])
+    assert in_order(admind, writer.instance) == list(range(1, 101))
+    wait_until(lambda: admind.ready()[1]["audit"] == "ok", 15, admind.log)
+
+
+# -- the client ---------------------------------------------------------------------------------------------------------------------------
+
+ODD = ["\x1b[2J\x07", 'a"b\\c', "\x7f\x80\x9b31m", "\u2028\u2029", "\u202e\u2066evil", "\ufffe\ufdd0\U0010ffff", "\x01\x1f", '"}\n{"seq":9,"x":"', "x" * 3000]
+
+
+def strict(text):
+    """One JSON object a line, nothing that ends a line anywhere else, no duplicate members, no bare control characters."""
+    def pairs(found):
+        assert len({key for key, _ in found}) == len(found), found
+        return dict(found)
+
+    assert text.endswith("\n")
+    for line in text[:-1].split("\n"):
+        assert not re.search("[\x00-\x1f\x7f\u2028\u2029]", line), line
+        yield json.loads(line, object_pairs_hook=pairs, strict=True)
+
+
+def test_every_string_of_a_request_stays_inside_its_record(stack):
+    count = 0
+    for odd in ODD:
+        for claim in ("sub", "client_id", "jti", "scope"):
+            stack.call(token=stack.token(**{claim: odd}))
+            count += 1
+        for claim in ("iss", "aud"):
+            stack.call(token=stack.token(**{claim: "https://" + odd}))
+            count += 1
+    raw = json.dumps(stack.issuer.claims()).encode()
+    for bytes_ in (b"\xff\xfe", b"\xed\xa0\x80", b"\xc0\xaf", b"\\ud800", b"\\u0000", b"\x00"):
+        stack.call(token=stack.token(payload=raw.replace(b'"sub": "', b'"sub": "' + bytes_)))
+        count += 1
+    for odd in (b"\xff\xfe", b"\xe2\x80\xa8", b"\xed\xa0\x80", b'"}\\', b"\x80\x9b31m", b"\xf4\x90\x80\x80", b"%00%0a%1b"):
+        for header in (b"User-Agent", b"Origin", b"X-Request-Id", b"Mcp-Session-Id", b"Mcp-Method", b"X-Forwarded-For"):
+            stack.httpd.raw(b"POST /mcp HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n" + header + b": " + odd + b"\r\n\r\n")
+        stack.httpd.raw(b"GET /mcp/%ff%0a%1b%22" + odd.replace(b"%00", b"") + b"?q=" + odd + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    wait_until(lambda: len(stack.admind.journal_lines()) >= count, 20, stack.admind.log)
+    honest(stack.admind)
+    time.sleep(1)  # what is still on its way
+    lines = list(strict(stack.admind.journal_text()))
+    assert len(lines) > count + 20
+    assert stack.admind.metric("mcpauth_audit_records_total") == len([line for line in lines if "instance" in line])
+    shown = stack.admind.ctl("audit", "search", "--journal", stack.admind.dirs.journal, "--limit", "0")
+    assert shown.returncode == 0 and not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", shown.stdout)
+    assert len(shown.stdout.splitlines()) >= len(lines)
