@@ -111,19 +111,32 @@ static bool is_open(const ctl_filter_t *filter)
     return filter->since_us == INT64_MIN && filter->until_us == INT64_MAX;
 }
 
-static bool is_in_time(const ctl_filter_t *filter, mcpa_str_t ts)
+static bool parse_time(mcpa_str_t ts, int64_t *at_us)
 {
     char text[40];
-    int64_t at_us;
 
     snprintf(text, sizeof(text), "%.*s", (int)(ts.len < 32 ? ts.len : 32), ts.ptr != NULL ? ts.ptr : "");
-    return ts.len > 0 && ctl_parse_time(text, INT64_MAX, &at_us) && at_us >= filter->since_us && at_us < filter->until_us;
+    return ts.len > 0 && ctl_parse_time(text, INT64_MAX, at_us);
+}
+
+bool ctl_filter_line_time(mcpa_str_t line, int64_t *at_us)
+{
+    size_t head = sizeof(TS_HEAD) - 1;
+
+    return line.len > head + TS_BYTES && memcmp(line.ptr, TS_HEAD, head) == 0 && line.ptr[head + TS_BYTES] == '"' &&
+           memchr(line.ptr + head, '\\', TS_BYTES) == NULL && memchr(line.ptr + head, '"', TS_BYTES) == NULL &&
+           parse_time((mcpa_str_t){ line.ptr + head, TS_BYTES }, at_us);
+}
+
+static bool is_in_time(const ctl_filter_t *filter, int64_t at_us)
+{
+    return at_us >= filter->since_us && at_us < filter->until_us;
 }
 
 /* What can be told without parsing: most lines of a large journal go here. */
 static bool may_match(const ctl_filter_t *filter, mcpa_str_t line)
 {
-    size_t head = sizeof(TS_HEAD) - 1;
+    int64_t at_us;
 
     for (size_t i = 0; i < filter->n_fields; i++) {
         const struct ctl_filter_field *field = &filter->fields[i];
@@ -133,12 +146,7 @@ static bool may_match(const ctl_filter_t *filter, mcpa_str_t line)
             return false;
         }
     }
-    if (!is_open(filter) && line.len > head + TS_BYTES && memcmp(line.ptr, TS_HEAD, head) == 0 &&
-        line.ptr[head + TS_BYTES] == '"' && memchr(line.ptr + head, '\\', TS_BYTES) == NULL &&
-        memchr(line.ptr + head, '"', TS_BYTES) == NULL) {
-        return is_in_time(filter, (mcpa_str_t){ line.ptr + head, TS_BYTES });
-    }
-    return true;
+    return is_open(filter) || !ctl_filter_line_time(line, &at_us) || is_in_time(filter, at_us);
 }
 
 static bool has_value(const struct ctl_filter_field *field, const mcpa_json_t *json)
@@ -157,15 +165,17 @@ static bool has_value(const struct ctl_filter_field *field, const mcpa_json_t *j
 bool ctl_filter_matches(const ctl_filter_t *filter, mcpa_str_t line)
 {
     mcpa_json_t *json = NULL;
+    int64_t at_us;
     bool matches;
 
     if (!may_match(filter, line) || mcpa_json_parse(&json, line, LINE_MAX_DEPTH, LINE_MAX_VALUES) != MCPA_OK) {
         return false; /* damage is the daemon's to report */
     }
     /* A seal is no record; only the daemon writes lines without an instance. */
-    matches = (mcpa_json_member(json, "instance") != NULL || filter->seals) &&
-              (!filter->requests || mcpa_json_member(json, "event") == NULL) &&
-              (is_open(filter) || is_in_time(filter, mcpa_json_string(mcpa_json_member(json, "ts"))));
+    matches =
+        (mcpa_json_member(json, "instance") != NULL || filter->seals) &&
+        (!filter->requests || mcpa_json_member(json, "event") == NULL) &&
+        (is_open(filter) || (parse_time(mcpa_json_string(mcpa_json_member(json, "ts")), &at_us) && is_in_time(filter, at_us)));
     for (size_t i = 0; matches && i < filter->n_fields; i++) {
         matches = has_value(&filter->fields[i], json);
     }

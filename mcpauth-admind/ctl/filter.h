@@ -23,6 +23,8 @@ bool ctl_filter_init(ctl_filter_t *filter, const ctl_t *ctl, int64_t now_us);
 /* --since and --until alone. */
 bool ctl_filter_period(const ctl_t *ctl, int64_t now_us, int64_t *since_us, int64_t *until_us);
 bool ctl_filter_matches(const ctl_filter_t *filter, mcpa_str_t line);
+/* The time of a line as the daemon writes it, found without parsing the rest. false: it must be parsed. */
+bool ctl_filter_line_time(mcpa_str_t line, int64_t *at_us);
 /* An option that says what a record must hold ("subject", ...), or NULL when none was given. */
 const char *ctl_filter_given(const ctl_t *ctl);
 

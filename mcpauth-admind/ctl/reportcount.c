@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "audit/line.h"
+#include "ctl/filter.h"
 #include "policy/reason.h"
 
 #define KEYS_MAX      8192 /* of one table; with their texts some 5 MB */
@@ -203,28 +204,33 @@ static mcpa_status_t count_line(ctl_report_t *report, const admind_line_t *line)
     return MCPA_OK;
 }
 
-static bool in_period(const ctl_report_t *report, const mcpa_record_t *record)
+static bool in_period(const ctl_report_t *report, int64_t at_us)
 {
-    if (record->ts == MCPA_RECORD_ABSENT) {
+    if (at_us == MCPA_RECORD_ABSENT) {
         return report->since_us == INT64_MIN && report->until_us == INT64_MAX;
     }
-    return record->ts >= report->since_us && record->ts < report->until_us;
+    return at_us >= report->since_us && at_us < report->until_us;
 }
 
 mcpa_status_t ctl_report_line(ctl_report_t *report, mcpa_str_t text)
 {
+    int64_t at_us = 0;
+    bool is_outside = ctl_filter_line_time(text, &at_us) && !in_period(report, at_us);
     mcpa_status_t status;
     admind_line_t line;
 
+    if (is_outside && ctl_pending_count(report->pending) == 0) {
+        return MCPA_OK; /* it cannot even end what began in the period */
+    }
     status = admind_line_parse(&line, text);
     if (status != MCPA_OK) {
-        report->unreadable += status != MCPA_ENOMEM;
+        report->unreadable += status != MCPA_ENOMEM && !is_outside;
         return status == MCPA_ENOMEM ? status : MCPA_OK;
     }
     if (line.record.event.ptr == NULL) {
         ctl_pending_remove(report->pending, line.instance, line.record.request_id);
     }
-    if (in_period(report, &line.record)) {
+    if (in_period(report, line.record.ts)) {
         status = count_line(report, &line);
     }
     admind_line_clear(&line);

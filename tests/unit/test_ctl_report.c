@@ -74,6 +74,10 @@ static void only_what_lies_in_the_period_counts(void **state)
     feed_request(&report, "2026-11-21T23:59:59.999Z", "c", "deny", "expired");
     feed_request(&report, "2026-11-22T00:00:00.000Z", "d", "allow", "ok");
     feed(&report, "\"decision\":\"allow\",\"reason\":\"ok\""); /* nobody knows when */
+    assert_int_equal(ctl_report_line(&report, MCPA_STR("{\"ts\":\"2026-11-20T09:00:00.000Z\", broken")), MCPA_OK);
+    assert_int_equal(report.unreadable, 0);
+    assert_int_equal(ctl_report_line(&report, MCPA_STR("{\"ts\":\"2026-11-21T09:00:00.000Z\", broken")), MCPA_OK);
+    assert_int_equal(report.unreadable, 1);
     assert_int_equal(report.requests, 2);
     assert_int_equal(report.counts[CTL_ALLOWED], 1);
     assert_int_equal(report.counts[CTL_DENIED], 1);
