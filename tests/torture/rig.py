@@ -158,7 +158,7 @@ class Rig:
     """mutant: planted fault, on both sides. audit: MCPAuthAudit of the Location /mcp."""
 
     def __init__(self, rate, mutant=None, spool_mib=160, journal_mib=1536, audit="Required"):
-        self.scratch = Path(tempfile.mkdtemp(prefix="mcpauth-torture-"))
+        self.scratch = Path(tempfile.mkdtemp(prefix="torture-"))
         os.chmod(self.scratch, 0o755)
         self.mutant = mutant
         self.server = self.daemon = self.hammer = None
