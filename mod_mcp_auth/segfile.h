@@ -22,7 +22,7 @@ typedef struct mod_mcp_segfile {
     apr_uint64_t last_seq;     /* first_seq - 1 while it holds nothing */
     apr_size_t end;            /* where the next record goes: everything before it is committed */
     int is_named;              /* durability=sync: the file and its name are on the disk */
-    int spoiled;               /* a write failed or a read found damage: takes no more records */
+    int spoiled;               /* a write or a sync failed, or a read found damage: takes no more records */
     apr_uint64_t damaged_from; /* first record that cannot be read back any more; 0: all can */
 } mod_mcp_segfile_t;
 

@@ -139,7 +139,7 @@ void admind_count_record(mcpa_metrics_t *metrics, const mcpa_record_t *record)
     mcpa_reason_t reason = mcpa_reason_find(record->reason);
 
     mcpa_metrics_add(metrics, MCPA_METRIC_AUDIT_RECORDS, NULL, 1);
-    if (record->event.ptr != NULL) { /* no request: a gap, or a record that could not be read */
+    if (record->event.ptr != NULL) { /* no request, or not its end: a gap, a decision, a record that could not be read */
         if (mcpa_str_eqz(record->event, "gap") && has(record->lost)) {
             mcpa_metrics_add(metrics, MCPA_METRIC_AUDIT_LOST, NULL, (double)record->lost);
         }
