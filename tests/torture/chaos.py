@@ -10,13 +10,15 @@ from harness import paths
 from harness.process import wait_until
 
 # How often a point is passed decides how likely it has to kill there so that all of them do: thousands of times a second for each record,
-# hundreds for each batch, less often where the daemon gathers batches, and a few times in a life. A name that no row knows is taken for one of a few times.
+# hundreds for each batch, less often where the daemon gathers batches, and a few times in a life. A name that no row knows is taken for one
+# of a few times.
 RECORD, BATCH, ROUND, SELDOM = 0.00015, 0.0015, 0.01, 0.05
 RATES = {
     "spool.committing": RECORD, "spool.written": RECORD, "spool.committed": RECORD, "segment.torn": RECORD, "ingest.taken": 2 * RECORD,
-    "link.sending": BATCH, "link.sent": BATCH, "spool.acked": ROUND, "journal.torn": ROUND, "journal.written": ROUND, "journal.synced": ROUND,
-    "daemon.committed": ROUND, "daemon.acked": ROUND, "file.written": 0.2, "journal.opened": 0.1,
-    "shelf.slice": 0.003, "shelf.packed": 0.1, "shelf.renamed": 0.1, "shelf.synced": 0.1, "shelf.unlinked": 0.1,
+    "link.sending": BATCH, "link.sent": BATCH, "segment.syncing": 2 * BATCH, "segment.synced": 2 * BATCH, "spool.acked": ROUND,
+    "journal.torn": ROUND, "journal.written": ROUND, "journal.synced": ROUND, "daemon.committed": ROUND, "daemon.acked": ROUND,
+    "file.written": 0.2, "journal.opened": 0.1, "shelf.slice": 0.003, "shelf.packed": 0.1, "shelf.renamed": 0.1, "shelf.synced": 0.1,
+    "shelf.unlinked": 0.1,
 }
 MOODS = (0.2, 0.5, 1, 1, 2)  # every life has its own: who always dies young never meets what comes late
 POINT = re.compile(r'MCPA_CRASH(?:_DUE)?\("([\w.]+)"\)')
@@ -57,7 +59,8 @@ class Chaos:
     # -- keeping alive ------------------------------------------------------------------------------------------------------------------
 
     def start_server(self, mpm):
-        self.rig.start_server(mpm, self._mood(self.server_rates))
+        durability = "process" if self.rig.mutant else self.random.choice(("process", "process", "sync"))
+        self.rig.start_server(mpm, durability, self._mood(self.server_rates))
 
     def start_daemon(self):
         self.rig.start_daemon(self._mood(self.rates))

@@ -155,9 +155,9 @@ class Hammer:
 
 
 class Rig:
-    """mutant: planted fault, on both sides. audit: MCPAuthAudit of the Location /mcp."""
+    """rate: requests a second; mutant: the planted fault, on both sides."""
 
-    def __init__(self, rate, mutant=None, spool_mib=160, journal_mib=1536, audit="Required"):
+    def __init__(self, rate, mutant=None, spool_mib=160, journal_mib=1536):
         self.scratch = Path(tempfile.mkdtemp(prefix="torture-"))
         os.chmod(self.scratch, 0o755)
         self.mutant = mutant
@@ -172,7 +172,7 @@ class Rig:
         self.clock = self._shared_file("clock", struct.pack("<q", 0))
         self.shim = self.scratch / "clockshim.so"
         shutil.copy2(paths.BUILD / "tests" / ".libs" / "clockshim.so", self.shim)
-        self._make_server(audit)
+        self._make_server()
         self.daemon = Daemon(self.scratch, self.dirs, "JournalFileSize 1m")  # many files: closed, compressed, begun
         self.rate = rate
 
@@ -182,7 +182,7 @@ class Rig:
         os.chmod(path, 0o666)
         return path
 
-    def _make_server(self, audit):
+    def _make_server(self):
         issuer = Issuer(audience="https://torture.example.com/mcp")
         keys = self.scratch / "jwks.json"
         keys.write_text(json.dumps(issuer.jwks()))
@@ -191,8 +191,9 @@ class Rig:
         guard = "MCPAuth On\nMCPAuthResource https://torture.example.com/mcp\nMCPAuthScope mcp:tools.read\nMCPAuthAudit "
         self.server = Server(self.scratch, modules=("alias",), daemon_dirs=self.dirs, log_level="notice",
                              config=f'MCPAuthIssuer {issuer.url} jwks=file:{keys}\nAliasMatch "^/(mcp|on)/" "{{folder}}/htdocs/index.html"\n',
-                             locations={"/mcp": guard + audit, "/on": guard + "On"})
+                             locations={"/mcp": guard + "Required", "/on": guard + "On"})
         self.server.access_log_path = Path("/dev/null")
+        self.server_config = self.server.config
 
     # -- what crashes where ---------------------------------------------------------------------------------------------------------------
 
@@ -200,8 +201,9 @@ class Rig:
         env = {"MCPA_CRASH": ",".join(f"{name}:{p:.7f}" for name, p in points.items()), "MCPA_CRASH_LOG": str(self.crash_log)} if points else {}
         return {**env, "MCPA_MUTANT": self.mutant} if self.mutant else env
 
-    def start_server(self, mpm, points):
+    def start_server(self, mpm, durability, points):
         self.server.mpm = mpm
+        self.server.config = f"{self.server_config}MCPAuthSpoolDir {self.dirs.spool} durability={durability}\n"
         self.server.extra_env = self._crash_env(points)
         self.server.write_config()
         self.server.spawn()
