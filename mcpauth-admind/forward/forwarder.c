@@ -24,6 +24,7 @@
 #define SLICE_LINES    64                    /* parsed and printed between two rounds of the loop: a millisecond or two */
 #define LINGER_MS      200                   /* a record waits so long for others to share its way */
 #define BACKOFF_MAX_US (60 * INT64_C(1000000))
+#define TELL_US        (60 * INT64_C(1000000))
 
 typedef enum step {
     STEP_IDLE,    /* everything was sent; admind_forward_round wakes */
@@ -49,7 +50,7 @@ struct admind_forwarder {
     admind_position_t taken, saved;
     bool save_failing;
     unsigned failures_in_row;
-    admind_log_gate_t gate;
+    int64_t told_us; /* by the monotonic clock, when a failure was logged last; 0: not since the last success */
     char last_error[160];
     int64_t last_success_us; /* 0: never */
 };
@@ -253,7 +254,7 @@ static void on_timer(void *ctx)
 static void fail(admind_forwarder_t *forwarder, const char *words, int64_t wait_us)
 {
     const admind_forward_place_t *place = forwarder->place;
-    uint64_t held = 0;
+    int64_t now_us = admind_loop_mono_us(place->loop);
     uint32_t random = 0;
     int64_t back_off_us;
 
@@ -263,7 +264,8 @@ static void fail(admind_forwarder_t *forwarder, const char *words, int64_t wait_
     forwarder->failures_in_row++;
     count(forwarder, MCPA_METRIC_FORWARD_FAILURES, 1);
     snprintf(forwarder->last_error, sizeof(forwarder->last_error), "%s", words);
-    if (admind_log_admit(&forwarder->gate, admind_loop_mono_us(place->loop), &held)) {
+    if (forwarder->told_us == 0 || now_us - forwarder->told_us >= TELL_US) {
+        forwarder->told_us = now_us;
         admind_log(ADMIND_WARNING, "MCPA2702", "forward %s: %s; the journal keeps what waits, tried again", forwarder->config->name, words);
     }
     back_off_us = admind_cachectl_backoff_us(forwarder->failures_in_row, BACKOFF_MAX_US, random);
@@ -278,7 +280,8 @@ static void on_taken(void *ctx)
     count(forwarder, MCPA_METRIC_FORWARD_RECORDS, (double)forwarder->lines);
     forwarder->taken = forwarder->batch.end;
     forwarder->last_success_us = admind_loop_wall_us(forwarder->place->loop);
-    if (forwarder->failures_in_row > 0) {
+    if (forwarder->told_us != 0) {
+        forwarder->told_us = 0;
         admind_log(ADMIND_NOTICE, "MCPA2703", "forward %s: the receiver takes records again", forwarder->config->name);
     }
     forwarder->failures_in_row = 0;

@@ -224,6 +224,8 @@ def test_a_receiver_that_is_down_gets_everything_later(world, syslog, collector)
     arrived(syslog, source.ids(), 90)
     arrived(collector, source.ids(), 90)
     wait_until(lambda: admind.metric("mcpauth_forward_backlog_bytes") == 0, 10, admind.log)
+    sizes = [len(document["resourceLogs"][0]["scopeLogs"][0]["logRecords"]) for _, document in collector.requests]
+    assert max(sizes) == 512, sizes
     assert "MCPA2703" in admind.log() and forward(admind, "otlp")["last_error"] == ""
     assert metric(admind, "last_success_timestamp_seconds", "otlp") > time.time() - 600
 
