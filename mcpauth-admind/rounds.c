@@ -226,8 +226,9 @@ bool admind_rounds_start(admind_t *admind)
     admind->watchdog_timer = admind_timer_new(loop, on_watchdog, admind);
     admind->signal_fd = admind_service_signals();
     if (admind->adopt_timer == NULL || admind->checkpoint_timer == NULL || admind->house_timer == NULL ||
-        admind->retry_timer == NULL || admind->shelf_timer == NULL || admind->seal_timer == NULL || admind->watchdog_timer == NULL || admind->signal_fd < 0 ||
-        !admind_loop_after(loop, after_round, admind) || !admind_loop_after(loop, after_commit, admind)) {
+        admind->retry_timer == NULL || admind->shelf_timer == NULL || admind->seal_timer == NULL ||
+        admind->watchdog_timer == NULL || admind->signal_fd < 0 || !admind_loop_after(loop, after_round, admind) ||
+        !admind_loop_after(loop, after_commit, admind)) {
         return false;
     }
     admind->signals = admind_watch_new(loop, admind->signal_fd, EPOLLIN, on_signal, admind);

@@ -310,6 +310,35 @@ static void a_start_reads_what_was_compressed_since_its_checkpoint(void **state)
     assert_replay("audit-2026-11-20.jsonl", 500, "a|b|c|d|new|new|", DAY ".2.jsonl");
 }
 
+static bool count(void *ctx, mcpa_str_t line)
+{
+    size_t *next = ctx;
+    char want[32];
+
+    (void)snprintf(want, sizeof(want), "line %zu ", (*next)++);
+    assert_true(mcpa_str_starts(line, mcpa_str(want)));
+    return true;
+}
+
+/* Over several blocks of reading, from a line in the first one on. */
+static void a_start_from_within_a_long_compressed_file_misses_no_line(void **state)
+{
+    admind_position_t from = at(DAY ".jsonl");
+    admind_journal_t *journal;
+    size_t next = 1;
+
+    (void)state;
+    (void)put_lines(DAY ".jsonl", 0, 30000);
+    from.offset = (uint64_t)(strchr(get_file(DAY ".jsonl"), '\n') - get_file(DAY ".jsonl")) + 1;
+    compress(DAY ".jsonl");
+    (void)put_lines(DAY ".1.jsonl", 30000, 10);
+    journal = admind_journal_open(test_dir, 1 << 20, error, sizeof(error));
+    assert_non_null(journal);
+    assert_int_equal(admind_journal_replay(journal, &from, count, &next), MCPA_OK);
+    assert_int_equal(next, 30010);
+    admind_journal_close(&journal);
+}
+
 static void a_start_never_writes_to_a_compressed_file(void **state)
 {
     (void)state;
@@ -362,6 +391,7 @@ int main(void)
         TEST(a_copy_that_differs_is_thrown_away),
         TEST(the_journals_need_of_room_comes_first),
         TEST(a_start_reads_what_was_compressed_since_its_checkpoint),
+        TEST(a_start_from_within_a_long_compressed_file_misses_no_line),
         TEST(a_start_never_writes_to_a_compressed_file),
         TEST(a_start_survives_damage_in_a_compressed_file),
         TEST(a_file_that_retention_takes_does_not_come_back_compressed),
