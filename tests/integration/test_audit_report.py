@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 
 import pytest
@@ -385,6 +386,26 @@ def test_hostile_names_stay_text_everywhere(journal):
     assert html.escape("<script>alert(1)</script>") in page
 
 
+def read_terminal(primary):
+    """All that is written to it, until nobody has it open."""
+    text = b""
+    try:
+        while data := os.read(primary, 65536):
+            text += data
+    except OSError:  # how a terminal says that it was its end
+        pass
+    os.close(primary)
+    return text.decode()
+
+
+def has_open(process, name):
+    folder = f"/proc/{process.pid}/fd"
+    try:
+        return any(os.path.basename(os.readlink(f"{folder}/{n}")) == name for n in os.listdir(folder))
+    except FileNotFoundError:  # closed meanwhile
+        return False
+
+
 def test_page_of_text_fits_the_terminal(journal):
     """Names that fit stand in their row; longer ones on a line of their own, so that the numbers stay in their columns."""
     long = "service-account-of-the-nightly-build@ci.example.com"
@@ -393,18 +414,8 @@ def test_page_of_text_fits_the_terminal(journal):
     subprocess.run(["stty", "cols", "80"], stdin=secondary, check=True)
     done = subprocess.Popen([*ARGV, "--journal", journal.folder], stdout=secondary, env={**os.environ, "NO_COLOR": "1"})
     os.close(secondary)
-    text = b""
-    while True:
-        try:
-            data = os.read(primary, 65536)
-        except OSError:
-            break
-        if not data:
-            break
-        text += data
-    os.close(primary)
+    shown = read_terminal(primary).replace("\r\n", "\n").splitlines()
     assert done.wait(30 * paths.PATIENCE) == GOOD
-    shown = text.decode().replace("\r\n", "\n").splitlines()
     assert max(len(line) for line in shown) <= 80
     at = shown.index("Subjects")
     assert shown[at + 2].startswith("  alice  ") and shown[at + 3].strip() == long and shown[at + 4].split()[0] == "1"
@@ -415,20 +426,20 @@ def test_page_of_text_fits_the_terminal(journal):
 
 
 def test_bar_is_shown_after_a_second_and_goes(journal):
-    journal.write(OLD, [record("01T00:00:00")] * 200000)
+    journal.write(OLD, [record("01T00:00:00")] * 100000)
     (journal.folder / (NEXT + ".gz")).write_bytes(b"no gzip")
     primary, secondary = pty.openpty()
     argv = [*ARGV, "--journal", journal.folder, "--json"]
     shower = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=secondary)
     os.close(secondary)
-    wait_until(lambda: any(os.path.basename(os.readlink(f"/proc/{shower.pid}/fd/{n}")) == OLD for n in os.listdir(f"/proc/{shower.pid}/fd")), 20, "it reads")
+    wait_until(lambda: has_open(shower, OLD), 20, "it reads")
     shower.send_signal(signal.SIGSTOP)
     time.sleep(1.2)
     shower.send_signal(signal.SIGCONT)
-    assert json.loads(shower.communicate(timeout=60 * paths.PATIENCE)[0])["requests"] == 200000
-    said = os.read(primary, 65536).decode()
-    os.close(primary)
-    bars, rest = said.rsplit("\r\x1b[K", 1)
+    with ThreadPoolExecutor(1) as pool:  # a terminal that nobody reads fills up
+        said = pool.submit(read_terminal, primary)
+        assert json.loads(shower.communicate(timeout=60 * paths.PATIENCE)[0])["requests"] == 100000
+        bars, rest = said.result().rsplit("\r\x1b[K", 1)
     assert re.search(r"\r\[#*\.+\] +\d+%  [\d.]+ MB/s  [\d:]+ left", bars) and "\n" not in bars
     assert re.fullmatch(rf"mcpauthctl: .*{NEXT}: damaged.*\r\n", rest), "the bar is gone before anything else is said"
     quiet = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=60 * paths.PATIENCE)
