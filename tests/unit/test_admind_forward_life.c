@@ -164,6 +164,14 @@ static double number(const world_t *world, mcpa_metric_t metric)
     return mcpa_metrics_get(world->metrics, metric, &label);
 }
 
+static uint64_t saved_offset(const char *name)
+{
+    admind_position_t position;
+
+    assert_int_equal(admind_cursor_load(&position, test_dir, name), MCPA_OK);
+    return position.offset;
+}
+
 static bool was_sent(unsigned n)
 {
     char mark[32];
@@ -174,7 +182,7 @@ static bool was_sent(unsigned n)
 
 static void connect_now(world_t *world)
 {
-    fake_advance(&world->loop, 61 * S); /* past any back-off */
+    fake_advance(&world->loop, the_stream == NULL ? 61 * S : 0); /* past any back-off */
     assert_non_null(the_stream);
     the_stream->events.connected(the_stream->events.ctx);
 }
@@ -272,7 +280,12 @@ static void after_a_reset_the_last_bytes_are_sent_again_however_old(void **state
     connect_now(world);
     acknowledge(world);
     fake_advance(&world->loop, 3600 * S);
+    assert_true(saved_offset("syslog") > 0);
     gone("broke", false);
+    admind_forward_refresh(world->forward);
+    assert_true(number(world, MCPA_METRIC_FORWARD_BACKLOG) > 0);
+    fake_advance(&world->loop, 2 * S); /* a kill of the daemon now must not forget it either */
+    assert_int_equal(saved_offset("syslog"), 0);
     connect_now(world);
     assert_true(was_sent(1) && was_sent(2));
 }
@@ -336,14 +349,6 @@ static void connections_that_fail_are_tried_less_and_less_often(void **state)
 }
 
 /* ---- the cursor */
-
-static uint64_t saved_offset(const char *name)
-{
-    admind_position_t position;
-
-    assert_int_equal(admind_cursor_load(&position, test_dir, name), MCPA_OK);
-    return position.offset;
-}
 
 static void the_cursor_follows_what_is_settled(void **state)
 {
