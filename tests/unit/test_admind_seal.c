@@ -363,13 +363,30 @@ static void lines_are_taken_while_no_key_can_be_kept(void **state)
     assert_int_equal(check_dir(&origin, 1, NULL).faults, 0);
 }
 
-static void lines_from_before_sealing_began_are_told_and_bound(void **state)
+static void an_origin_key_is_never_written_over(void **state)
+{
+    static const char other[] = "of another journal";
+    admind_seal_key_t origin;
+    checked_t checked;
+
+    (void)state;
+    put_file("seal-origin.key", other, strlen(other));
+    open_sealed(1 << 24);
+    append_lines(1, NOON_US);
+    seal_now(NOON_US);
+    assert_string_equal(get_file("seal-origin.key"), other);
+    origin = second_origin();
+    checked = check_dir(&origin, 1, NULL);
+    assert_true(checked.faults == 0 && checked.sealed.proven == 1);
+}
+
+/* forget: and the checkpoint is lost too. */
+static void seal_a_journal_from_before(bool forget)
 {
     char error[256];
     admind_seal_key_t origin;
     checked_t checked;
 
-    (void)state;
     journal = admind_journal_open(test_dir, 400, error, sizeof(error));
     assert_non_null(journal);
     assert_int_equal(admind_journal_replay(journal, &kept_at, take_any, NULL), MCPA_OK);
@@ -377,6 +394,9 @@ static void lines_from_before_sealing_began_are_told_and_bound(void **state)
     append_lines(2, NOON_US);
     admind_journal_position(journal, &kept_at);
     close_sealed();
+    if (forget) {
+        forget_state();
+    }
     open_sealed(1 << 24);
     origin = read_key("seal-origin.key");
     append_lines(1, NOON_US);
@@ -384,6 +404,14 @@ static void lines_from_before_sealing_began_are_told_and_bound(void **state)
     assert_int_equal(state_now().last.block.lines, 3); /* of the file that was open */
     checked = check_dir(&origin, 1, NULL);
     assert_true(checked.faults == 0 && checked.sealed.before == 4);
+}
+
+static void lines_from_before_sealing_began_are_told_and_bound(void **state)
+{
+    seal_a_journal_from_before(false);
+    assert_int_equal(tear_down_sealed(state), 0);
+    assert_int_equal(set_up_sealed(state), 0);
+    seal_a_journal_from_before(true);
 }
 
 int main(void)
@@ -402,6 +430,7 @@ int main(void)
         TEST(a_key_that_does_not_fit_begins_a_chain_of_its_own),
         TEST(a_batch_that_was_taken_back_is_in_no_chain),
         TEST(lines_are_taken_while_no_key_can_be_kept),
+        TEST(an_origin_key_is_never_written_over),
         TEST(lines_from_before_sealing_began_are_told_and_bound),
     };
 

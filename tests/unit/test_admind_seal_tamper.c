@@ -267,6 +267,44 @@ static void seals_that_were_stripped_are_missed(void **state)
     }
 }
 
+/* Without a key: what is left to see of a seal that was touched. */
+static void a_touched_seal_is_told_without_a_key(void **state)
+{
+    static const struct {
+        const char *from, *to;
+        admind_fault_kind_t kind;
+    } touches[] = {
+        { "\"mac\":\"", "\"mac\":\"", ADMIND_FAULT_SEAL_PREVIOUS }, /* its first digit, see below */
+        { "\"lines\":2", "\"lines\":1", ADMIND_FAULT_SEAL_BLOCK },
+        { "\"epoch\":1", "\"epoch\":2", ADMIND_FAULT_SEAL_EPOCH },
+        { "\"offset\":", "\"offset\":1", ADMIND_FAULT_SEAL_PLACE },
+        { ",\"event\":\"seal\"", ", \"event\":\"seal\"", ADMIND_FAULT_SEAL_FORM },
+    };
+    char text[ADMIND_SEAL_LINE_BYTES + 8];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(touches) / sizeof(touches[0]); i++) {
+        size_t from_len = strlen(touches[i].from);
+        mcpa_str_t seal;
+        const char *at;
+        parts_t parts;
+
+        take_apart(&parts);
+        seal = parts.lines[5].text; /* the second seal */
+        at = memmem(seal.ptr, seal.len, touches[i].from, from_len);
+        assert_non_null(at);
+        (void)snprintf(text, sizeof(text), "%.*s%s%.*s", (int)(at - seal.ptr), seal.ptr, touches[i].to,
+                       (int)(seal.len - from_len - (size_t)(at - seal.ptr)), at + from_len);
+        if (i == 0) {
+            char *digit = strstr(text, touches[0].from) + from_len;
+
+            *digit = *digit == 'a' ? 'b' : 'a';
+        }
+        parts.lines[5].text = mcpa_str(text);
+        assert_true(check_parts(&parts, NULL, NULL).kinds[touches[i].kind] > 0);
+    }
+}
+
 /* ---- forged seals */
 
 /* All seals from 'first' on made anew over what stands there now, seal i with keys[i]; the seals before are left. keep_epochs: they say
@@ -431,6 +469,7 @@ int main(void)
         cmocka_unit_test(whole_blocks_and_files_taken_away_or_moved_are_told),
         cmocka_unit_test(the_oldest_files_may_be_gone),
         cmocka_unit_test(seals_that_were_stripped_are_missed),
+        cmocka_unit_test(a_touched_seal_is_told_without_a_key),
         cmocka_unit_test(a_key_of_a_later_epoch_forges_nothing_earlier),
         cmocka_unit_test(a_key_of_ones_own_is_no_key),
         cmocka_unit_test(a_found_anchor_must_be_a_proven_seal),
