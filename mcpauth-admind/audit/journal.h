@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The journal: JSON Lines in <JournalDir>/audit-YYYY-MM-DD[.N].jsonl (UTC), a new file each day and each
- * ADMIND_JOURNAL_FILE_BYTES. Appending and syncing are two steps: a batch of lines is on disk as a whole after
+/* The journal: JSON Lines in <JournalDir>/audit-YYYY-MM-DD[.N].jsonl (UTC), a new file each day and when one is full;
+ * audit/shelf.h compresses the closed ones. Appending and syncing are two steps: a batch of lines is on disk as a whole after
  * admind_journal_commit, or not at all. One owner: the directory is locked. */
 #ifndef ADMIND_AUDIT_JOURNAL_H
 #define ADMIND_AUDIT_JOURNAL_H
 
 #include "base/bytes.h"
 
-#define ADMIND_JOURNAL_FILE_BYTES (64 * 1024 * 1024)
 #define ADMIND_JOURNAL_NAME_BYTES 40
 
 typedef struct admind_journal admind_journal_t;
@@ -19,7 +18,7 @@ typedef struct admind_position {
     uint64_t offset;
 } admind_position_t;
 
-/* Locks the directory. NULL: error (cap bytes) says why. */
+/* max_file_bytes: a batch that begins behind it begins another file. Locks the directory. NULL: error (cap bytes) says why. */
 admind_journal_t *admind_journal_open(const char *dir, uint64_t max_file_bytes, char *error, size_t cap);
 /* What was appended but not committed is dropped. */
 void admind_journal_close(admind_journal_t **journal);

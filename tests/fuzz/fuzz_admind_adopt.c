@@ -103,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(mkdir(path, 0700) == 0);
     path_of(path, "journal", "");
     must(mkdir(path, 0700) == 0);
-    journal = admind_journal_open(path, ADMIND_JOURNAL_FILE_BYTES, error, sizeof(error));
+    journal = admind_journal_open(path, 1 << 26, error, sizeof(error));
     ingest = admind_ingest_new(journal, marks, tell, NULL);
     must(journal != NULL && ingest != NULL && admind_ingest_replay(ingest, &start) == MCPA_OK);
     records = lost = 0;

@@ -38,7 +38,7 @@ static int set_up(void **state)
     }
     n_told = 0;
     all_linked = false;
-    journal = admind_journal_open(in_dir("journal"), ADMIND_JOURNAL_FILE_BYTES, error, sizeof(error));
+    journal = admind_journal_open(in_dir("journal"), 1 << 26, error, sizeof(error));
     marks = admind_marks_new(100);
     ingest = admind_ingest_new(journal, marks, tell, NULL);
     adopt = admind_adopt_new(ingest, in_dir("spool"), geteuid(), linked, NULL);

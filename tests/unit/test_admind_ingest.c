@@ -33,7 +33,7 @@ static void begin(void)
 
     told[0] = '\0';
     n_told = 0;
-    journal = admind_journal_open(test_dir, ADMIND_JOURNAL_FILE_BYTES, error, sizeof(error));
+    journal = admind_journal_open(test_dir, 1 << 26, error, sizeof(error));
     marks = admind_marks_new(100);
     ingest = journal == NULL || marks == NULL ? NULL : admind_ingest_new(journal, marks, tell, NULL);
     assert_non_null(ingest);
