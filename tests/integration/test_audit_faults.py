@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fault sweeps: the first, second, third... call of one kind fails, until a whole life has not met the fault (tests/torture/faults). Whatever fails,
-what was committed is in the journal once, nothing is acknowledged before it is synced, and nobody crashes, hangs or spins."""
+what was committed is in the journal once, nothing is acknowledged before it is synced, nobody crashes, hangs or spins, and an auditor finds the journal
+whole."""
 import os
 import re
 import shutil
@@ -51,7 +52,7 @@ def place():
 def sweep(program, fault, least, tmp):
     """Every call in turn; MCPAUTH_FAULTS=--full leaves none out."""
     done = subprocess.run([str(TESTS / program), fault, *os.environ.get("MCPAUTH_FAULTS", "").split()], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, timeout=1200, check=False, env={**os.environ, "LD_PRELOAD": str(SHIM), "TMPDIR": tmp})
+                          text=True, timeout=1200, check=False, env={**os.environ, "LD_PRELOAD": str(SHIM), "TMPDIR": tmp, "MCPAUTHCTL": str(paths.built_program("mcpauthctl"))})
     found = DONE.search(done.stdout)
     assert done.returncode == 0 and found, done.stdout[-4000:]
     print(found.group(0))

@@ -250,6 +250,32 @@ static bool run(child_t *child, const mcpa_fault_plan_t *plan, int64_t quiet_ms,
     return good && check_end(status, plan);
 }
 
+/* What an auditor would say: MCPAUTHCTL is the program. */
+static bool verify(void)
+{
+    const char *program = getenv("MCPAUTHCTL");
+    char journal[128], log_path[128];
+    int status;
+    pid_t pid;
+
+    if (program == NULL) {
+        return true;
+    }
+    (void)snprintf(journal, sizeof(journal), "%s/journal", dir);
+    (void)snprintf(log_path, sizeof(log_path), "%s/verify", dir);
+    pid = fork();
+    if (pid == 0) {
+        int log = open(log_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+        (void)dup2(log, STDOUT_FILENO);
+        (void)dup2(log, STDERR_FILENO);
+        (void)execl(program, program, "audit", "verify", "--journal", journal, (char *)NULL);
+        _exit(127);
+    }
+    status = sweep_wait(pid, STOP_MS);
+    return status == 0 || sweep_wrong("the journal is not whole for mcpauthctl (status %d); %s", status, dir);
+}
+
 static bool live(const mcpa_fault_plan_t *plan)
 {
     child_t child;
@@ -264,7 +290,7 @@ static bool live(const mcpa_fault_plan_t *plan)
     shift_s = -DAY_S;
     sweep_faults.shift(shift_s);
     return run(&child, plan, goes_on(plan) ? FINISH_MS : QUIET_MS, FINISH_MS) &&
-           run(&child, NULL, FINISH_MS, FINISH_MS) && child_check_journal(dir, &old) && child_check_journal(dir, &child) && child_check_dead(dir);
+           run(&child, NULL, FINISH_MS, FINISH_MS) && child_check_journal(dir, &old) && child_check_journal(dir, &child) && child_check_dead(dir) && verify();
 }
 
 /* What went wrong may be looked at. */
