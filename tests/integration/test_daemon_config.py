@@ -27,6 +27,8 @@ REFUSED = {
     "Alertmanager": [("alertmanager:9093", "no http or https URL"), ("ftp://x/", "no http or https URL")],
     "Webhook": [("hooks.example.com secret-file=/x", "no http or https URL"), ("https://hooks.example.com/", "no secret-file=PATH"),
                 ("https://hooks.example.com/ secret-file=x", "no secret-file=PATH"), ("https://hooks.example.com/ secret-file=/nonexistent", "openssl rand")],
+    "Forward": [("fax 555-1234", "write Forward syslog ADDRESS"), ("syslog logs.example.com:6514", "tls://HOST:PORT"), ("otlp https://x.example/ colour=red", "name=, header-file="),
+                ("otlp https://x.example/ ca=/nonexistent", "name a readable PEM file")],
     "AdminTokenFile": [("token", "no absolute path"), ("/nonexistent", "No such file or directory; make it: (umask 077"), ("/etc/passwd", "chmod 0600")],
     "LogLevel": [("loud", "is no level; write err, warning")],
     "AllowInsecureFetch": [("on", "loopback addresses only"), ("everywhere", "loopback addresses only")],
@@ -78,13 +80,13 @@ def test_a_key_without_a_value_is_refused(admind, key):
     assert status == 1 and f"{key} has no value; write " in output
 
 
-@pytest.mark.parametrize("key", [k for k in REFUSED if k not in ("Alert", "Webhook")])
+@pytest.mark.parametrize("key", [k for k in REFUSED if k not in ("Alert", "Webhook", "Forward")])
 def test_a_value_too_many_is_refused(admind, key):
     status, output = check(admind, f"{key} a b\n")
     assert status == 1 and f"{key} takes no 'b'; write " in output
 
 
-@pytest.mark.parametrize("key", [k for k in REFUSED if k not in ("Alert", "Webhook", "Alertmanager", "PeerUser")])
+@pytest.mark.parametrize("key", [k for k in REFUSED if k not in ("Alert", "Webhook", "Alertmanager", "Forward", "PeerUser")])
 def test_a_key_stands_once(admind, key):
     good = {"Listen": f"127.0.0.1:{admind.port}", "Socket": admind.dirs.socket, "StateDir": admind.dirs.state, "SpoolDir": admind.dirs.spool,
             "JournalDir": admind.dirs.journal, "JournalRetentionDays": 1, "JournalFileSize": "1m", "KeyRefresh": "1min", "KeyMaxStale": "1h", "AdminTokenFile": "/x",
