@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "forward/tcp.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "forward/stream.h"
@@ -30,9 +31,12 @@ struct admind_tcp {
 static void end(admind_tcp_t *tcp, const char *words, bool orderly)
 {
     admind_position_t again = tcp->batch.end;
-    admind_sender_failure_t failure = { .words = words };
     bool was_connected = tcp->connected, was_sending = tcp->sending;
+    admind_sender_failure_t failure = { .words = NULL };
+    char copy[160]; /* the words may be the stream's */
 
+    snprintf(copy, sizeof(copy), "%s", words);
+    failure.words = copy;
     if (was_connected) {
         again = *admind_window_settled(&tcp->window, admind_loop_mono_us(tcp->loop), orderly);
         failure.again = &again;

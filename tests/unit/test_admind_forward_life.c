@@ -39,6 +39,7 @@ struct admind_stream {
     char sent[1 << 16];
     size_t len, room, unacked;
     bool broken; /* send says so */
+    char words[32];
 };
 
 static admind_stream_t *the_stream;
@@ -60,6 +61,7 @@ admind_stream_t *admind_stream_open(admind_loop_t *loop, const admind_stream_opt
 void admind_stream_close(admind_stream_t **stream)
 {
     if (*stream != NULL) {
+        memset(*stream, 'x', sizeof(**stream)); /* what was borrowed from it is void */
         free(*stream);
         *stream = the_stream = NULL;
     }
@@ -195,7 +197,8 @@ static void acknowledge(world_t *world)
 
 static void gone(const char *words, bool orderly)
 {
-    the_stream->events.gone(the_stream->events.ctx, words, orderly);
+    (void)snprintf(the_stream->words, sizeof(the_stream->words), "%s", words);
+    the_stream->events.gone(the_stream->events.ctx, the_stream->words, orderly);
     assert_null(the_stream);
 }
 
@@ -294,10 +297,14 @@ static void what_was_never_acknowledged_is_sent_again(void **state)
 {
     world_t *world = *state;
 
+    admind_forward_view_t view;
+
     start(world, 0);
     write_lines(world, 2);
     connect_now(world);
     gone("closed", true);
+    assert_true(admind_forward_view(world->forward, 0, &view));
+    assert_string_equal(view.last_error, "closed");
     connect_now(world);
     assert_true(was_sent(1) && was_sent(2));
     assert_true(number(world, MCPA_METRIC_FORWARD_RECORDS) == 0);
