@@ -201,6 +201,9 @@ class Rig:
         env = {"MCPA_CRASH": ",".join(f"{name}:{p:.7f}" for name, p in points.items()), "MCPA_CRASH_LOG": str(self.crash_log)} if points else {}
         return {**env, "MCPA_MUTANT": self.mutant} if self.mutant else env
 
+    def _daemon_env(self, points):
+        return {**self._crash_env(points), "LD_PRELOAD": str(self.shim), "TORTURE_CLOCK": str(self.clock)}
+
     def start_server(self, mpm, durability, points):
         self.server.mpm = mpm
         self.server.config = f"{self.server_config}MCPAuthSpoolDir {self.dirs.spool} durability={durability}\n"
@@ -209,7 +212,7 @@ class Rig:
         self.server.spawn()
 
     def start_daemon(self, points):
-        self.daemon.extra_env = {**self._crash_env(points), "LD_PRELOAD": str(self.shim), "TORTURE_CLOCK": str(self.clock)}
+        self.daemon.extra_env = self._daemon_env(points)
         self.daemon.spawn()
 
     def start_hammer(self):
@@ -238,7 +241,8 @@ class Rig:
             self.daemon.kill()
         self.journal.free()
         self.spool.free()
-        self.start_daemon({})
+        self.daemon.extra_env = self._daemon_env({})
+        self.daemon.start(timeout=60)  # at work, and past the torn tail that a kill may have left: that is what a start cuts off
         deadline = time.monotonic() + timeout
         while self.segments() and time.monotonic() < deadline and self.daemon.process.alive:
             time.sleep(0.05)
