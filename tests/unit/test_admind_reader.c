@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading a journal back: no line lost, none twice, while files are written, rotated, compressed and
  * removed. */
-#include "audit/names.h"
 #include "test_admind_reader.h"
+
+#include "audit/names.h"
 
 static void each_file_is_listed_once_in_order(void **state)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A journal that somebody or something damaged: it costs the rest of one file and bounded memory, is told once, and never a
  * crash, another line, or the files behind it. */
-#include "audit/tail.h"
 #include "test_admind_reader.h"
+
+#include "audit/tail.h"
 
 /* The same bytes cut at every length: lines that came out whole, one complaint, and the next file. */
 static void a_truncated_compressed_file_costs_its_rest_alone(void **state)
