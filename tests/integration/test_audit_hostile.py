@@ -181,6 +181,19 @@ def test_attackers_that_come_again_and_again_do_not_hold_up_the_honest(world):
     assert all(len(line) < 400 for line in lines)
 
 
+def test_a_child_that_lost_records_again_and_again_does_not_flood_the_log(world):
+    admind = world.admind()
+    instance = os.urandom(16)
+    for number in range(60):
+        child = Child(admind.dirs.socket, instance=instance)
+        assert child.hello(next_seq=1 + 10 * number) is not None
+        child.records(1 + 10 * number, [request()])
+        child.acked(1 + 10 * number)
+        child.close()
+    assert admind.metric("mcpauth_audit_lost_total") == 59 * 9
+    assert 1 <= admind.log().count("MCPA2201") <= 20  # ten a minute
+
+
 # -- the spool ----------------------------------------------------------------------------------------------------------------------------
 
 

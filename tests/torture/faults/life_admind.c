@@ -290,7 +290,8 @@ static bool live(const mcpa_fault_plan_t *plan)
     shift_s = -DAY_S;
     sweep_faults.shift(shift_s);
     return run(&child, plan, goes_on(plan) ? FINISH_MS : QUIET_MS, FINISH_MS) &&
-           run(&child, NULL, FINISH_MS, FINISH_MS) && child_check_journal(dir, &old) && child_check_journal(dir, &child) && child_check_dead(dir) && verify();
+           run(&child, NULL, FINISH_MS, FINISH_MS) && child_check_journal(dir, &old) && child_check_journal(dir, &child) &&
+           child_check_dead(dir) && verify();
 }
 
 /* What went wrong may be looked at. */

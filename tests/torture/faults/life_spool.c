@@ -4,8 +4,8 @@
  * parent adopts the segments that are left.
  *
  * What must hold: a record whose commit was confirmed arrives, once; any other does not; what the child counts as lost stands in gap records, each
- * once; sequence numbers have no holes; a promise that was given is kept, unless it is writing that fails; and the child ends by itself. Where syncing
- * fails, commits wait for the disk. */
+ * once; sequence numbers have no holes; a promise that was given is kept, unless it is writing that fails; and the child ends by itself. Where
+ * syncing fails, commits wait for the disk. */
 #include "sweep.h"
 
 #include <dirent.h>
