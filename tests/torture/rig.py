@@ -93,14 +93,23 @@ class Disk:
     """A file system of `mib` MiB at `path`, in memory, which can be filled to the brim and freed again."""
 
     def __init__(self, images, path, mib):
-        image = images / f"{path.name}.img"
+        try:
+            self._mount_ext4(images / f"{path.name}.img", path, mib)
+        except (OSError, subprocess.CalledProcessError) as error:
+            why = (getattr(error, "stderr", None) or str(error).encode()).decode(errors="replace").strip()
+            print(f"NOTE: a tmpfs for the {path.name}, because there can be no ext4: {why}", flush=True)
+            run("mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", path)
+        self.path = path
+        self.ballast = path / "ballast"
+
+    @staticmethod
+    def _mount_ext4(image, path, mib):
+        """Some containers have no loop devices."""
         with open(image, "wb") as f:
             f.truncate(mib * MIB)
         run("mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal", image)
         run("mount", "-o", "loop", image, path)
         (path / "lost+found").rmdir()
-        self.path = path
-        self.ballast = path / "ballast"
 
     def fill(self, leave_bytes=0):
         """Until nothing is left; with leave_bytes, so much is given back."""
