@@ -40,8 +40,12 @@ def parse_message(message):
             "data": data, "marked": marked, "line": json.loads(text[3:] if marked else text)}
 
 
+SO_RCVBUFFORCE = 33  # Linux; the module socket does not name it
+
+
 class SyslogServer:
-    """.messages: all that was read whole, over all connections. reading.clear() leaves what comes in the sockets; delay: seconds before each read."""
+    """.messages: all that was read whole, over all connections. reading.clear() leaves what comes in the sockets; delay: seconds before each read;
+    room: bytes that connections from the next start() on take without anybody reading, instead of what the kernel sees fit."""
 
     def __init__(self, tls=None, host="127.0.0.1"):
         self.tls, self.host = tls, host
@@ -52,6 +56,7 @@ class SyslogServer:
         self.reading.set()
         self.delay = 0
         self.chunk = 65536
+        self.room = 0
         self.faults = []
         self.port = 0
         self.listener = None
@@ -61,6 +66,8 @@ class SyslogServer:
     def start(self):
         self.stopped = threading.Event()
         self.listener = socket.create_server((self.host, self.port), backlog=16)
+        if self.room:
+            self.listener.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, self.room)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self.listener, self.stopped), daemon=True).start()
         return self

@@ -232,6 +232,9 @@ def test_a_receiver_that_is_down_gets_everything_later(world, syslog, collector)
 
 def test_a_receiver_killed_with_unread_data_loses_nothing(world, syslog):
     """TCP said that all of it was there; nobody had read it."""
+    syslog.kill()
+    syslog.room = 4 * 1024 * 1024
+    syslog.start()
     admind = world.admind(f"Forward syslog tcp://127.0.0.1:{syslog.port}")
     source = Source(admind)
     source.write(10)
