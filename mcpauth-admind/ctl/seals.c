@@ -129,7 +129,10 @@ void ctl_seals_print_proof(const ctl_t *ctl, const admind_sealed_t *sealed)
                "ends.\n");
         return;
     }
-    if (sealed->proven > 0) {
+    if (sealed->proven > 0 && ctl->anchors[0] == NULL && (sealed->first_epoch > 0 || sealed->keys > 1)) {
+        printf("Every seal fits its key. But the journal does not begin with the first one, or sealing began anew: without --seal this does "
+               "not show whether somebody who took a key of this machine made all of them anew.\n");
+    } else if (sealed->proven > 0) {
         printf("Up to its newest seal nothing was edited, added, moved or taken out since it was sealed.\n");
     } else {
         printf("Every line up to the newest seal is as its seal says. Without --key this does not show whether somebody made the "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Somebody who may write to the journal changes it afterwards: every bit, every line, whole blocks and files, with forged seals of every
- * key he may have. Each change is told. A verifier that believes too much is where such schemes break, so this is its test. */
+/* Somebody who may write to the journal changes it afterwards: every bit, every line, whole blocks and files, with forged seals
+ * of every key he may have. Each change is told. A verifier that believes too much is where such schemes break, so this is its
+ * test. */
 #include "test_admind_seal.h"
 
 #define MAX_LINES 64
@@ -108,7 +109,8 @@ static void untouched_it_is_whole(void **state)
 
     (void)state;
     assert_int_equal(checked.faults, 0);
-    assert_true(checked.sealed.seals == 5 && checked.sealed.proven == 5 && checked.sealed.behind == 0 && checked.sealed.keys == 1);
+    assert_true(checked.sealed.seals == 5 && checked.sealed.proven == 5 && checked.sealed.behind == 0 &&
+                checked.sealed.keys == 1);
     assert_int_equal(check_image(&whole, NULL, 0, NULL).faults, 0);
 }
 
@@ -245,6 +247,38 @@ static void the_oldest_files_may_be_gone(void **state)
     assert_int_equal(check_image(&image, &origin, 1, &newest).kinds[ADMIND_FAULT_SEAL_LACKING], 1);
 }
 
+/* A file of anybody's lines with the last seal of a file that is gone behind them: that seal's block lies elsewhere, so it covers
+ * nothing here. Last of all tests, because the journal grows. */
+static void an_old_seal_behind_new_lines_is_told(void **state)
+{
+    static char forged[4096] =
+        "{\"ts\":\"2026-11-21T12:00:00.000Z\",\"instance\":\"00112233445566778899aabbccddeeff\",\"seq\":1}\n";
+    size_t len = strlen(forged);
+    image_t grown, image;
+    mcpa_str_t seal;
+    parts_t parts;
+
+    (void)state;
+    take_apart(&parts);
+    seal = parts.lines[parts.count - 1].text; /* of the first day's last file */
+    assert_true(parts.lines[parts.count - 1].seal && len + seal.len + 1 < sizeof(forged));
+    memcpy(forged + len, seal.ptr, seal.len);
+    forged[len + seal.len] = '\n';
+    append_lines(2, NOON_US + 86400 * SECOND_US);
+    seal_now(NOON_US + 86400 * SECOND_US);
+    read_image(&grown);
+    assert_int_equal(grown.n_files, 4);
+    image = grown;
+    image.files[1] = grown.files[3];
+    image.files[0].bytes = forged;
+    image.files[0].len = len + seal.len + 1;
+    (void)snprintf(image.files[0].name, sizeof(image.files[0].name), "audit-2026-11-21.7.jsonl");
+    image.n_files = 2;
+    assert_int_equal(check_image(&image, &origin, 1, &newest).kinds[ADMIND_FAULT_SEAL_LACKING], 1);
+    assert_int_equal(check_image(&image, &origin, 1, &newest).faults, 1);
+    free_image(&grown);
+}
+
 static void seals_that_were_stripped_are_missed(void **state)
 {
     parts_t parts;
@@ -307,8 +341,8 @@ static void a_touched_seal_is_told_without_a_key(void **state)
 
 /* ---- forged seals */
 
-/* All seals from 'first' on made anew over what stands there now, seal i with keys[i]; the seals before are left. keep_epochs: they say
- * the epoch that belongs there, whatever key made them. */
+/* All seals from 'first' on made anew over what stands there now, seal i with keys[i]; the seals before are left. keep_epochs:
+ * they say the epoch that belongs there, whatever key made them. */
 static void forge(parts_t *parts, size_t first, const admind_seal_key_t *keys, bool keep_epochs)
 {
     static char texts[MAX_LINES][ADMIND_SEAL_LINE_BYTES];
@@ -348,8 +382,10 @@ static void forge(parts_t *parts, size_t first, const admind_seal_key_t *keys, b
     }
 }
 
-/* What a thief of the key of epoch 'held' can do to a line of block 'block': make all seals from there on anew, with the keys he has. */
-static checked_t steal(size_t block, size_t held, bool keep_epochs, const admind_seal_key_t *check_key, const admind_seal_t *anchor)
+/* What a thief of the key of epoch 'held' can do to a line of block 'block': make all seals from there on anew, with the keys he
+ * has. */
+static checked_t steal(size_t block, size_t held, bool keep_epochs, const admind_seal_key_t *check_key,
+                       const admind_seal_t *anchor)
 {
     static char edited[2048];
     admind_seal_key_t key = origin, keys[5];
@@ -474,6 +510,7 @@ int main(void)
         cmocka_unit_test(a_key_of_ones_own_is_no_key),
         cmocka_unit_test(a_found_anchor_must_be_a_proven_seal),
         cmocka_unit_test(keys_and_anchors_are_bounded),
+        cmocka_unit_test(an_old_seal_behind_new_lines_is_told),
     };
 
     return cmocka_run_group_tests(tests, make_whole, drop_whole);
