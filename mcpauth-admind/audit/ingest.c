@@ -26,6 +26,7 @@ struct admind_ingest {
     size_t n_entries, used;
     admind_log_gate_t gate;
     bool full_commit; /* a full batch was committed in the middle of a round */
+    bool no_memory;   /* a line could not be replayed, though nothing is wrong with it */
     entry_t entries[BATCH_RECORDS];
     unsigned char bytes[BATCH_BYTES];
     char line[ADMIND_LINE_MAX_BYTES];
@@ -83,7 +84,13 @@ static bool replay_line(void *ctx, mcpa_str_t text)
     admind_mark_t *mark;
     admind_line_t line;
 
-    if (admind_line_parse(&line, text) != MCPA_OK) {
+    mcpa_status_t status = admind_line_parse(&line, text);
+
+    if (status == MCPA_ENOMEM) {
+        ingest->no_memory = true; /* false would call it damage, and cut the file there */
+        return true;
+    }
+    if (status != MCPA_OK) {
         return false;
     }
     if (line.seal) {
@@ -91,6 +98,7 @@ static bool replay_line(void *ctx, mcpa_str_t text)
         return true;
     }
     mark = admind_marks_get(ingest->marks, line.instance, line.record.ts == MCPA_RECORD_ABSENT ? 0 : line.record.ts);
+    ingest->no_memory = ingest->no_memory || mark == NULL;
     if (mark != NULL && line.seq > mark->durable) { /* lines twice in the journal: see roll_back in journal.c */
         mark->accepted = mark->durable = line.seq;
         apply(ingest, mark, &line.record);
@@ -101,7 +109,9 @@ static bool replay_line(void *ctx, mcpa_str_t text)
 
 mcpa_status_t admind_ingest_replay(admind_ingest_t *ingest, const admind_position_t *from)
 {
-    return admind_journal_replay(ingest->journal, from, replay_line, ingest);
+    mcpa_status_t status = admind_journal_replay(ingest->journal, from, replay_line, ingest);
+
+    return status == MCPA_OK && ingest->no_memory ? MCPA_ENOMEM : status;
 }
 
 /* The batch never happened. */
