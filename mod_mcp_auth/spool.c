@@ -301,7 +301,8 @@ static apr_status_t clean_up(void *data)
         mod_mcp_segfile_drop(&file, &spool->dir);
     }
     mod_mcp_spool_unlock(spool);
-    (void)pthread_cond_destroy(&spool->made);
+    /* 'made' is not destroyed: it owns nothing, and glibc would wait for those who wait for it, among them perhaps this very thread, below the
+     * signal handler in which prefork ends. */
     (void)pthread_mutex_destroy(&spool->mutex);
     return APR_SUCCESS;
 }
