@@ -54,6 +54,23 @@ static mcpa_rpc_fault_t skip(mcpa_jsonscan_t *scan)
     return fault_of(mcpa_jsonscan_skip(scan, NULL));
 }
 
+/* A member that decides nothing, unless it is a deciding one for a reader that takes no notice of case: some do, and fold more
+ * than ASCII. */
+static mcpa_rpc_fault_t skip_other(mcpa_jsonscan_t *scan, mcpa_str_t name, const char *const *deciding)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if ((unsigned char)name.ptr[i] >= 0x80) {
+            return MCPA_RPC_AMBIGUOUS;
+        }
+    }
+    for (; *deciding != NULL; deciding++) {
+        if (mcpa_str_ieq(name, mcpa_str(*deciding))) {
+            return MCPA_RPC_AMBIGUOUS;
+        }
+    }
+    return skip(scan);
+}
+
 /* A string's value, at most max bytes, not empty, without control characters; 'wrong' is the fault otherwise. */
 static mcpa_rpc_fault_t read_text(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, size_t max, mcpa_rpc_fault_t wrong, mcpa_str_t *value)
 {
@@ -80,6 +97,8 @@ static mcpa_rpc_fault_t read_text(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, size_t
 
 static mcpa_rpc_fault_t read_ref_member(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, mcpa_str_t name)
 {
+    static const char *const deciding[] = { "type", "name", "uri", NULL };
+
     if (mcpa_str_eqz(name, "type")) {
         return read_text(rpc, scan, MCPA_RPC_NAME_MAX_BYTES, MCPA_RPC_BAD_NAME, &rpc->ref_type);
     }
@@ -89,24 +108,29 @@ static mcpa_rpc_fault_t read_ref_member(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, 
     if (mcpa_str_eqz(name, "uri")) {
         return read_text(rpc, scan, MCPA_RPC_URI_MAX_BYTES, MCPA_RPC_BAD_NAME, &rpc->ref_uri);
     }
-    return skip(scan);
+    return skip_other(scan, name, deciding);
 }
 
 static mcpa_rpc_fault_t read_meta_member(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, mcpa_str_t name)
 {
+    static const char *const deciding[] = { META_VERSION, META_CAPABILITIES, NULL };
+
     if (mcpa_str_eqz(name, META_VERSION)) {
         return read_text(rpc, scan, MCPA_RPC_NAME_MAX_BYTES, MCPA_RPC_NOT_RPC, &rpc->meta_version);
     }
     if (mcpa_str_eqz(name, META_CAPABILITIES)) {
         rpc->has_meta_capabilities = mcpa_jsonscan_peek(scan) == '{';
+        return skip(scan);
     }
-    return skip(scan);
+    return skip_other(scan, name, deciding);
 }
 
 static mcpa_rpc_fault_t read_notifications_member(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, mcpa_str_t name)
 {
+    static const char *const deciding[] = { "resourceSubscriptions", NULL };
+
     if (!mcpa_str_eqz(name, "resourceSubscriptions")) {
-        return skip(scan);
+        return skip_other(scan, name, deciding);
     }
     if (mcpa_jsonscan_peek(scan) != '[') {
         return MCPA_RPC_NOT_RPC;
@@ -116,6 +140,8 @@ static mcpa_rpc_fault_t read_notifications_member(mcpa_rpc_t *rpc, mcpa_jsonscan
 
 static mcpa_rpc_fault_t read_params_member(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, mcpa_str_t name)
 {
+    static const char *const deciding[] = { "name", "uri", "taskId", "protocolVersion", "_meta", "ref", "notifications", NULL };
+
     if (mcpa_str_eqz(name, "name")) {
         return read_text(rpc, scan, MCPA_RPC_NAME_MAX_BYTES, MCPA_RPC_BAD_NAME, &rpc->name);
     }
@@ -137,7 +163,7 @@ static mcpa_rpc_fault_t read_params_member(mcpa_rpc_t *rpc, mcpa_jsonscan_t *sca
     if (mcpa_str_eqz(name, "notifications")) {
         return read_object(rpc, scan, read_notifications_member);
     }
-    return skip(scan);
+    return skip_other(scan, name, deciding);
 }
 
 /* ---- the top */
@@ -157,7 +183,7 @@ static mcpa_rpc_fault_t read_id(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan)
         return MCPA_RPC_OK;
     }
     /* An integer, and one that every parser reads as the same number. */
-    if ((c == '-' || (c >= '0' && c <= '9')) && id.len <= 16 && memchr(id.ptr, '.', id.len) == NULL &&
+    if ((c == '-' || (c >= '0' && c <= '9')) && id.len <= 15 && !mcpa_str_eqz(id, "-0") && memchr(id.ptr, '.', id.len) == NULL &&
         memchr(id.ptr, 'e', id.len) == NULL && memchr(id.ptr, 'E', id.len) == NULL) {
         return MCPA_RPC_OK;
     }

@@ -5,8 +5,9 @@
  *
  * Parsers differ in what they make of odd documents, and whoever decides must see what the server will see. So what parsers differ about is
  * refused: everything base/jsonscan.h refuses; arrays (batches, gone since 2025-06-18); members at the top that JSON-RPC does not have; member
- * names written with escapes, or standing twice, at the top, in params, in params._meta and in params.ref. Deeper down (tool arguments) nothing
- * is decided, and members may be what they like. JSON-RPC 2.0; MCP 2025-11-25 and 2026-07-28, base protocol. */
+ * names written with escapes, or standing twice, at the top, in params, in params._meta and in params.ref, and there names that are a deciding one
+ * but for their case. Deeper down (tool arguments) nothing is decided, and members may be what they like. JSON-RPC 2.0; MCP 2025-11-25 and
+ * 2026-07-28, base protocol. */
 #ifndef MCPA_MCP_JSONRPC_H
 #define MCPA_MCP_JSONRPC_H
 
