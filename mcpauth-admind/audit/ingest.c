@@ -43,7 +43,7 @@ admind_ingest_t *admind_ingest_new(admind_journal_t *journal, admind_marks_t *ma
         ingest->committed = committed;
         ingest->ctx = ctx;
         ingest->n_entries = ingest->used = 0;
-        ingest->full_commit = false;
+        ingest->full_commit = ingest->no_memory = false;
         ingest->gate = (admind_log_gate_t){ 0 };
     }
     return ingest;
