@@ -271,7 +271,7 @@ def test_a_crash_is_told_with_its_stack(world):
         os.kill(child, signal_number)
         wait_until(lambda: f"child pid {child} exit signal" in h.error_log(), what="httpd tells of the dead child")
         crash = next(c for c in h.crashes() if f"child pid {child} " in c)
-        assert "ap_run_mpm" in crash and "mod_mpm_event.so" in crash
+        assert crash.count("[0x") >= 3 and "libc.so" in crash  # of whichever thread the signal met
 
 
 def test_only_the_known_crash_of_the_event_mpm_is_excused():

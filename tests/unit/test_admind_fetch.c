@@ -146,6 +146,17 @@ static SSL_CTX *make_tls(const char *ca_path)
     return tls;
 }
 
+/* A handshake takes seconds under valgrind when others work beside it: then it is tried again. */
+static bool fetch_in_time(outcome_t *outcome, const admind_fetch_options_t *options, const char *url)
+{
+    bool fetched = fetch(outcome, options, NULL, url);
+
+    for (int tries = 0; tries < 10 && fetched && outcome->has_error && strcmp(outcome->error, "timed out") == 0; tries++) {
+        fetched = fetch(outcome, options, NULL, url);
+    }
+    return fetched;
+}
+
 static void self_signed_certificate_is_refused_unless_its_ca_is_configured(void **state)
 {
     char ca_path[] = "/tmp/mcpauth-test-ca-XXXXXX";
@@ -157,16 +168,16 @@ static void self_signed_certificate_is_refused_unless_its_ca_is_configured(void 
 
     (void)state;
     server_start(&server, serve_good);
-    assert_true(fetch(&outcome, &development, NULL, server.url));
+    assert_true(fetch_in_time(&outcome, &development, server.url));
     assert_true(outcome.has_error);
     assert_non_null(strstr(outcome.error, "certificate"));
     assert_int_equal(server.requests, 0);
-    assert_true(fetch(&outcome, &trusting, NULL, server.url));
+    assert_true(fetch_in_time(&outcome, &trusting, server.url));
     assert_false(outcome.has_error);
     assert_int_equal(outcome.status, 200);
     /* The right certificate on the wrong name. */
     snprintf(other, sizeof(other), "https://localhost:%u", server.port);
-    assert_true(fetch(&outcome, &trusting, NULL, other));
+    assert_true(fetch_in_time(&outcome, &trusting, other));
     assert_true(outcome.has_error);
     assert_int_equal(server.requests, 1);
     server_stop(&server);
@@ -187,7 +198,7 @@ static void old_tls_is_refused(void **state)
     SSL_CTX_set_security_level(server.tls, 0);
     SSL_CTX_set_max_proto_version(server.tls, TLS1_1_VERSION);
     server_start(&server, serve_good);
-    assert_true(fetch(&outcome, &trusting, NULL, server.url));
+    assert_true(fetch_in_time(&outcome, &trusting, server.url));
     assert_true(outcome.has_error);
     assert_int_equal(server.requests, 0);
     server_stop(&server);

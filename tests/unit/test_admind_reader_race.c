@@ -41,6 +41,8 @@ static void write_lines(void)
             (void)admind_shelf_step(shelf, &position);
         }
     }
+    admind_shelf_free(&shelf);
+    admind_journal_close(&journal);
     _exit(0);
 }
 

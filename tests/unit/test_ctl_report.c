@@ -153,8 +153,12 @@ static void a_million_subjects_stay_within_tens_of_megabytes(void **state)
         }
     }
     getrusage(RUSAGE_SELF, &after);
-#ifndef __SANITIZE_ADDRESS__                                     /* which keeps freed memory */
-    assert_true(after.ru_maxrss - before.ru_maxrss < 40 * 1024); /* KiB */
+#ifndef __SANITIZE_ADDRESS__ /* which keeps freed memory; and valgrind has its own beside ours */
+    const char *preload = getenv("LD_PRELOAD");
+
+    if (preload == NULL || strstr(preload, "vgpreload") == NULL) {
+        assert_true(after.ru_maxrss - before.ru_maxrss < 40 * 1024); /* KiB */
+    }
 #endif
     ctl_report_page(page, &report, CTL_BY_SUBJECT, 20);
     assert_true(mcpa_str_eqz(page->rows[0].key, "the busy one"));
