@@ -338,7 +338,7 @@ static void all_commits_are_confirmed_while_the_link_closes_what_is_acknowledged
     while (atomic_load(&working) > 0) {
         mod_mcp_spool_acked(spool, mod_mcp_spool_newest(spool));
         mod_mcp_spool_tend(spool);
-        usleep(500);
+        usleep(500); /* the link's pace; the loop ends by 'working' alone */
     }
     for (int i = 0; i < 8; i++) {
         pthread_join(threads[i], NULL);
