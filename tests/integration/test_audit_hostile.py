@@ -16,6 +16,7 @@ Where each case is proven (unit: tests/unit, link: test_daemon_link.py, journal:
   the clock    back and forth                 here
   the client   every byte in a record         journal: whatever_bytes                  every string of a request             here
 """
+import contextlib
 import gzip
 import json
 import os
@@ -212,6 +213,15 @@ def segment_bytes(instance, *numbered):
     return header + struct.pack("<I", crc32c(header)) + b"".join(envelope(instance, seq, request(sub="forged")) for seq in numbered)
 
 
+@contextlib.contextmanager
+def opened_directory(path):
+    fd = os.open(path, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
 def test_hostile_files_in_the_spool(world):
     admind = world.admind(start=False)
     spool = admind.dirs.spool
@@ -234,7 +244,8 @@ def test_hostile_files_in_the_spool(world):
     os.symlink("/etc/passwd", spool / name[8])
     os.symlink(name[9], spool / (one[9].hex() + ".00000007"))
     server = socket.socket(socket.AF_UNIX)
-    server.bind(os.path.relpath(spool / name[10]))
+    with opened_directory(spool) as directory:
+        server.bind(f"/proc/self/fd/{directory}/{name[10]}")  # a socket's path is short
     stay += [spool / name[7], spool / name[8], spool / name[10], spool / (one[9].hex() + ".00000007")]
     gone = [
         place(spool, name[11], b""),
