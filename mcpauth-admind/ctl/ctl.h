@@ -50,8 +50,8 @@ void ctl_table_cell(ctl_table_t *table, mcpa_str_t text, ctl_colour_t colour); /
 void ctl_table_print(const ctl_table_t *table, bool colour); /* to stdout */
 void ctl_table_print_rows(const ctl_table_t *table, bool colour); /* without the titles */
 void ctl_table_free(ctl_table_t **table);
-/* Client strings must not drive the terminal: C0 and C1 controls, DEL and broken UTF-8 come out as \xNN. Returns columns, one a
- * character. */
+/* Client strings must not drive the terminal: C0 and C1 controls, DEL, line and paragraph separators, marks of direction and broken UTF-8 come
+ * out as \xNN. Returns columns, one a character. */
 size_t ctl_escape(mcpa_out_t *out, mcpa_str_t text);
 /* One line to stderr. */
 void ctl_complain(const char *format, ...) MCPA_PRINTF(1, 2);

@@ -33,15 +33,33 @@ const char *ctl_colour_off(bool colour)
     return colour ? "\033[0m" : "";
 }
 
+/* What a terminal does something with, other than show it: controls, the line and paragraph separators, and the marks that turn the direction of
+ * text, so that it reads as something else. text begins with a well-formed character of n bytes. */
+static bool is_control(mcpa_str_t text, size_t n)
+{
+    const unsigned char *b = (const unsigned char *)text.ptr;
+
+    switch (n) {
+    case 1:
+        return b[0] < 0x20 || b[0] == 0x7f;
+    case 2: /* C1; U+061C */
+        return (b[0] == 0xc2 && b[1] < 0xa0) || (b[0] == 0xd8 && b[1] == 0x9c);
+    case 3: /* U+200E, U+200F, U+2028 to U+202E; U+2066 to U+2069 */
+        return b[0] == 0xe2 && ((b[1] == 0x80 && (b[2] == 0x8e || b[2] == 0x8f || (b[2] >= 0xa8 && b[2] <= 0xae))) ||
+                                (b[1] == 0x81 && b[2] >= 0xa6 && b[2] <= 0xa9));
+    default:
+        return false;
+    }
+}
+
 size_t ctl_escape(mcpa_out_t *out, mcpa_str_t text)
 {
     size_t width = 0;
 
     while (text.len > 0) {
         size_t n = mcpa_text_utf8_next(text);
-        unsigned char c = (unsigned char)text.ptr[0];
 
-        if (n == 0 || c < 0x20 || c == 0x7f || (n == 2 && c == 0xc2 && (unsigned char)text.ptr[1] < 0xa0)) {
+        if (n == 0 || is_control(text, n)) {
             n = n == 0 ? 1 : n;
             for (size_t i = 0; i < n; i++) {
                 mcpa_out_printf(out, "\\x%02x", (unsigned)(unsigned char)text.ptr[i]);

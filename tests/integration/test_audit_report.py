@@ -384,6 +384,7 @@ def test_hostile_names_stay_text_everywhere(journal):
     shown = {row[0] for row in parsed.tables["Subjects"][1:]}
     assert {"<script>alert(1)</script>", "\"><img src=x onerror='alert(1)'>", "\\x1b[2J\\x1b]0;title\\x07", "&lt;b&gt;", "</td></table>"} <= shown
     assert html.escape("<script>alert(1)</script>") in page
+    assert "\u202e" not in text + page and "\\xe2\\x80\\xaegnp.exe" in text
 
 
 def read_terminal(primary):
