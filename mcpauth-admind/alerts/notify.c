@@ -123,6 +123,7 @@ static void send_webhook(receiver_t *receiver)
                                        .body = { message->body, message->len },
                                        .max_bytes = ANSWER_MAX_BYTES,
                                        .timeout_ms = TIMEOUT_MS,
+                                       .status_decides = true,
                                        .trusted_target = true };
 
     message->tries++;
@@ -175,6 +176,7 @@ static void send_state(receiver_t *receiver)
                                        .headers = headers,
                                        .max_bytes = ANSWER_MAX_BYTES,
                                        .timeout_ms = TIMEOUT_MS,
+                                       .status_decides = true,
                                        .trusted_target = true };
 
     receiver->dirty = false;

@@ -70,6 +70,7 @@ void admind_post_send(admind_post_t *post, const admind_batch_t *batch)
                                              .body = batch->bytes,
                                              .max_bytes = ANSWER_MAX_BYTES,
                                              .timeout_ms = TIMEOUT_MS,
+                                             .status_decides = true, /* what a 2xx took is not to be sent again, whatever it says besides */
                                              .trusted_target = !post->plain || post->config->insecure };
 
     post->fetch = admind_fetch_start(post->fetcher, &request, on_done, post);

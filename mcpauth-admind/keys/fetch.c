@@ -15,7 +15,8 @@
 #define MCPA_VERSION "0"
 #endif
 #define CONNECT_TIMEOUT_MS 2000L
-#define HEADERS_MAX_BYTES  32768 /* all of an answer's header lines; providers send 1 to 4 KB */
+#define HEADERS_MAX_BYTES  32768   /* all of an answer's header lines; providers send 1 to 4 KB */
+#define DROPPED_MAX_BYTES  1048576 /* of a body that nobody wants: read so that the peer can end in order, but not for ever */
 
 struct admind_fetcher {
     admind_loop_t *loop;
@@ -33,9 +34,9 @@ struct admind_fetch {
     struct curl_slist *headers;
     void (*done)(void *ctx, const admind_fetch_result_t *result);
     void *ctx;
-    bool trusted, plain; /* plain: http */
-    char *body;          /* of the answer */
-    size_t body_len, body_cap, max_bytes, headers_bytes;
+    bool trusted, plain, status_decides; /* plain: http */
+    char *body;                          /* of the answer */
+    size_t body_len, body_cap, max_bytes, dropped, headers_bytes; /* dropped: of the body, behind max_bytes */
     admind_headers_t answer_headers;
     char problem[160]; /* ours, more telling than libcurl's; "" none */
     char curl_error[CURL_ERROR_SIZE];
@@ -49,6 +50,10 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     size_t len = size * count;
 
     if (len > fetch->max_bytes - fetch->body_len) {
+        fetch->dropped += len;
+        if (fetch->status_decides && fetch->dropped <= DROPPED_MAX_BYTES) {
+            return len;
+        }
         /* Counted here because CURLOPT_MAXFILESIZE knows nothing of chunked answers. */
         snprintf(fetch->problem, sizeof(fetch->problem), "the answer is larger than %zu bytes", fetch->max_bytes);
         return CURL_WRITEFUNC_ERROR;
@@ -132,9 +137,6 @@ static void free_fetch(admind_fetch_t *fetch)
 
 static const char *words_of(admind_fetch_t *fetch, CURLcode code)
 {
-    if (code == CURLE_OK) {
-        return NULL;
-    }
     if (fetch->problem[0] != '\0' && (code == CURLE_WRITE_ERROR || code == CURLE_COULDNT_CONNECT)) {
         return fetch->problem;
     }
@@ -146,12 +148,15 @@ static const char *words_of(admind_fetch_t *fetch, CURLcode code)
 
 static void finish(admind_fetch_t *fetch, CURLcode code)
 {
-    admind_fetch_result_t result = { .error = words_of(fetch, code) };
     const admind_headers_t *headers = &fetch->answer_headers;
+    bool whole = code == CURLE_OK && fetch->dropped == 0;
+    admind_fetch_result_t result = { .status = 0 };
 
-    if (code == CURLE_OK) {
-        curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &result.status);
-        result.body = (mcpa_str_t){ fetch->body != NULL ? fetch->body : "", fetch->body_len };
+    curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &result.status);
+    if (code != CURLE_OK && !(fetch->status_decides && result.status >= 200)) {
+        result = (admind_fetch_result_t){ .error = words_of(fetch, code) };
+    } else {
+        result.body = whole && fetch->body != NULL ? (mcpa_str_t){ fetch->body, fetch->body_len } : MCPA_STR("");
         result.cache_control = admind_headers_get(headers, ADMIND_HEADER_CACHE_CONTROL);
         result.expires = admind_headers_get(headers, ADMIND_HEADER_EXPIRES);
         result.age = admind_headers_get(headers, ADMIND_HEADER_AGE);
@@ -369,6 +374,7 @@ admind_fetch_t *admind_fetch_start(admind_fetcher_t *fetcher, const admind_fetch
                                .done = done,
                                .ctx = ctx,
                                .trusted = request->trusted_target,
+                               .status_decides = request->status_decides,
                                .plain = !is_https,
                                .max_bytes = request->max_bytes,
                                .next = fetcher->running,

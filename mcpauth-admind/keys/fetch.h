@@ -25,6 +25,7 @@ typedef struct admind_fetch_request {
     size_t max_bytes;              /* of the answer; more is a failure */
     long timeout_ms;               /* of the whole transfer */
     bool trusted_target;           /* Alertmanager and webhooks: private and loopback addresses are fine, http too */
+    bool status_decides;           /* once there is a final status, that is the answer: a body that is too long, torn or slow is no failure, but empty */
 } admind_fetch_request_t;
 
 typedef struct admind_fetch_result {

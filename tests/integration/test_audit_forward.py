@@ -301,6 +301,19 @@ def test_partial_success_is_counted_and_not_sent_again(world, collector):
     assert len([r for r in collector.log_records() if r["attributes"][0]["value"]["stringValue"] == "request"]) == 5
 
 
+def test_a_long_answer_is_no_reason_to_send_again(world, collector):
+    collector.answer = {"partialSuccess": {"errorMessage": "x" * 200_000}}
+    admind = world.admind(f"Forward otlp {collector.url}")
+    source = Source(admind)
+    source.write(5)
+    arrived(collector, source.ids())
+    wait_until(lambda: admind.metric("mcpauth_forward_records_total") >= 5, 10, admind.log)
+    source.write(5)
+    arrived(collector, source.ids())
+    assert metric(admind, "failures_total", "otlp") == 0
+    assert len([r for r in collector.log_records() if r["attributes"][0]["value"]["stringValue"] == "request"]) == 10
+
+
 def test_a_stalled_receiver_stops_nobody_else(world, syslog, collector):
     stalled = SyslogServer()
     stalled.reading.clear()

@@ -146,6 +146,41 @@ static void answer_of_exactly_the_limit_is_taken_and_one_more_byte_is_not(void *
     server_stop(&server);
 }
 
+static void serve_torn(server_t *server, const char *request)
+{
+    (void)request;
+    server_say(server, "HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 4000\r\n\r\nhalf");
+}
+
+static void serve_early(server_t *server, const char *request)
+{
+    (void)request;
+    server_say(server, "HTTP/1.1 103 Early Hints\r\n\r\n");
+}
+
+static void when_the_status_decides_no_body_makes_a_failure_of_it(void **state)
+{
+    static const struct {
+        void (*serve)(server_t *, const char *);
+        long status;
+    } rows[] = { { serve_huge, 200 }, { serve_exact, 200 }, { serve_torn, 503 }, { serve_early, 0 }, { NULL, 0 } };
+    const admind_fetch_request_t request = { .method = "GET", .max_bytes = BODY_BYTES - 1, .status_decides = true, .timeout_ms = 5000 };
+
+    (void)state;
+    for (size_t i = 0; rows[i].serve != NULL; i++) {
+        server_t server = { 0 };
+        outcome_t outcome;
+
+        server_start(&server, rows[i].serve);
+        assert_true(fetch(&outcome, &development, &request, server.url));
+        assert_int_equal(outcome.status, rows[i].status);
+        assert_true(outcome.has_error == (rows[i].status == 0)); /* a peer that says nothing final has not answered */
+        assert_string_equal(outcome.body, "");
+        assert_string_equal(outcome.retry_after, rows[i].status == 503 ? "7" : "");
+        server_stop(&server);
+    }
+}
+
 static void serve_headers(server_t *server, const char *request)
 {
     char line[1024];
@@ -304,6 +339,7 @@ int main(void)
         cmocka_unit_test(post_sends_the_copied_body),
         cmocka_unit_test(endless_chunked_answer_is_cut_at_the_limit),
         cmocka_unit_test(answer_of_exactly_the_limit_is_taken_and_one_more_byte_is_not),
+        cmocka_unit_test(when_the_status_decides_no_body_makes_a_failure_of_it),
         cmocka_unit_test(endless_headers_are_cut),
         cmocka_unit_test(slow_and_dripping_answers_end_at_the_deadline),
         cmocka_unit_test(refused_connection_is_told),
