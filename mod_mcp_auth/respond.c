@@ -17,7 +17,7 @@
 #define PARAM_PREFIX    "Mcp-Param-"
 #define PARAMS_MAX      32
 #define KEYS_RETRY_S    5 /* about as long as a daemon needs to start and fetch */
-#define CHALLENGE_BYTES (MCPA_SCOPE_TEXT_MAX_BYTES + 2 * MCPA_CLAIM_MAX_BYTES + 512)
+#define CHALLENGE_BYTES (2 * MCPA_SCOPE_TEXT_MAX_BYTES + 2 * MCPA_CLAIM_MAX_BYTES + 512)
 #define BODY_BYTES      512
 
 /* The Mcp-Param-* headers that the page wants to send and that are header names at all. */
@@ -60,7 +60,7 @@ void mod_mcp_respond_headers(request_rec *r, const mod_mcp_verdict_t *verdict, c
     mcpa_out_t challenge;
 
     mcpa_out_init(&challenge, apr_palloc(r->pool, CHALLENGE_BYTES), CHALLENGE_BYTES);
-    mcpa_challenge_print(&challenge, policy, verdict->reason);
+    mcpa_challenge_print(&challenge, policy, verdict->reason, verdict->decision.operation_scopes);
     if (challenge.len && mcpa_out_status(&challenge) == MCPA_OK) {
         apr_table_setn(headers, "WWW-Authenticate", challenge.ptr);
     }

@@ -27,6 +27,9 @@
 #define MCPA_ORIGINS_MAX 64
 #define MCPA_LIMITS_MAX 8              /* rate rules of one Location */
 #define MCPA_BURST_MAX 1000000
+#define MCPA_OPERATIONS_MAX 1024       /* operation rules of one section */
+#define MCPA_OPERATION_SECTIONS_MAX 32 /* sections with operation rules inside each other */
+#define MCPA_BODY_DEFAULT_BYTES (4 * 1024 * 1024) /* the SDKs' servers refuse longer messages, too */
 
 /* JSON-RPC: the customer's ceilings for names */
 #define MCPA_RPC_ID_MAX_BYTES 255
@@ -34,6 +37,7 @@
 #define MCPA_RPC_NAME_MAX_BYTES 255    /* tool, prompt, task */
 #define MCPA_RPC_URI_MAX_BYTES 2048    /* resource */
 #define MCPA_RPC_MEMORY_BYTES 8192     /* each string of a message that decides, once, written with escapes */
+#define MCPA_RPC_SUBSCRIPTIONS_MAX 256 /* resources one subscriptions/listen names: each is held against every rule */
 #define MCPA_RPC_MEMBERS_MAX 32        /* members of params that are compared with each other; no method has ten */
 
 /* Audit */

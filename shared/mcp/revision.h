@@ -22,6 +22,10 @@ typedef enum mcpa_revision {
 mcpa_revision_t mcpa_revision_find(mcpa_str_t name);
 /* "2025-11-25"; "" for MCPA_REVISION_NONE. */
 const char *mcpa_revision_name(mcpa_revision_t revision);
+/* Sets of revisions. */
+#define MCPA_REVISION_BIT(revision) (UINT32_C(1) << (revision))
+#define MCPA_REVISIONS_ALL          (MCPA_REVISION_BIT(MCPA_REVISION_COUNT) - MCPA_REVISION_BIT(MCPA_REVISION_NONE + 1))
+#define MCPA_REVISIONS_MODERN       (MCPA_REVISION_BIT(MCPA_REVISION_COUNT) - MCPA_REVISION_BIT(MCPA_REVISION_2026_07_28))
 static inline bool mcpa_revision_is_modern(mcpa_revision_t revision)
 {
     return revision >= MCPA_REVISION_2026_07_28;

@@ -154,6 +154,13 @@ static mcpa_reason_t check_scopes(mcpa_work_t *w)
     return covered ? MCPA_REASON_PASS : MCPA_REASON_SCOPE_MISSING;
 }
 
+int mcpa_decision_status(const mcpa_decision_t *decision)
+{
+    bool is_told = decision->reason == MCPA_REASON_OPERATION_UNKNOWN && mcpa_revision_is_modern(decision->revision);
+
+    return is_told ? 404 : mcpa_reason_row(decision->reason)->status;
+}
+
 const mcpa_json_t *mcpa_decision_claims(mcpa_decision_t *decision)
 {
     mcpa_jws_t jws;

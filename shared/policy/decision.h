@@ -7,6 +7,7 @@
 #define MCPA_POLICY_DECISION_H
 
 #include "jose/jwks.h"
+#include "mcp/mirror.h"
 #include "policy/policy.h"
 #include "policy/reason.h"
 #include "policy/token.h"
@@ -24,7 +25,23 @@ typedef struct mcpa_request {
     mcpa_str_t transfer_encoding; /* {NULL,0} when absent */
     mcpa_str_t preflight_method; /* Access-Control-Request-Method, {NULL,0} when absent */
     unsigned char address[16]; /* of the client; IPv4 as ::ffff:a.b.c.d */
+    /* The rest matters only where the policy inspects. A field that came more than once is given so that it matches nothing: its values joined by a
+     * comma. */
+    mcpa_str_t content_type;     /* {NULL,0} when absent */
+    mcpa_str_t content_encoding; /* {NULL,0} when absent */
+    mcpa_mirrors_t mirrors;
+    bool mirrors_repeated;       /* one of them came more than once */
+    bool has_body;               /* a body comes, or may come: of unknown length, or longer than 0 */
 } mcpa_request_t;
+
+/* One message, in memory of the caller that lives as long as the decision. */
+typedef struct mcpa_message {
+    mcpa_str_t body; /* whole; the caller fills it, the rest is the decision's */
+    mcpa_rpc_t rpc;
+    mcpa_rpc_fault_t fault;
+    mcpa_revision_t revision; /* that it speaks; MCPA_REVISION_NONE until known */
+    char scopes[MCPA_SCOPE_TEXT_MAX_BYTES]; /* of an operation that names several things */
+} mcpa_message_t;
 
 /* What the world knows, as the caller sees it. Tables may be NULL: no limits, no cache (explain). */
 typedef struct mcpa_env {
@@ -39,6 +56,9 @@ typedef struct mcpa_env {
     uint64_t (*keys_generation)(void *ctx); /* changes with every change of any key set; NULL: the token cache is not used */
     /* Told after each stage, for explain; may be NULL. */
     void (*trace)(void *ctx, const char *stage, mcpa_reason_t reason, const struct mcpa_decision *decision);
+    /* Asked once, for a POST with MCPA_INSPECT_BODY, when all that can be decided without the body was: gives the whole body, at most max_body bytes,
+     * in a zeroed message, and PASS; or BODY_TOO_LARGE, REQUEST_MALFORMED, BODY_UNREAD. NULL: such a request stays UNDECIDED. */
+    mcpa_reason_t (*read_message)(void *ctx, uint64_t max_body, mcpa_message_t **message);
     mcpa_ratetable_t *address_limits;
     mcpa_ratetable_t *identity_limits;
     mcpa_tokencache_t *cache;
@@ -60,6 +80,17 @@ typedef struct mcpa_decision {
     bool origin_allowed;            /* Origin was present and is on the list: the answer carries CORS, refusals too */
     uint32_t retry_after_s;         /* with a limit's reason: when to come back, >= 1 */
     const mcpa_limit_t *limit;      /* the rule that was exceeded */
+    /* Of an inspected request, as far as it came. */
+    const mcpa_message_t *message;  /* the caller's; NULL: none was read */
+    mcpa_revision_t revision;       /* that the request speaks; MCPA_REVISION_NONE until known */
+    mcpa_str_t operation;           /* that rules were asked for: a JSON-RPC method, "GET", "DELETE", "response" */
+    mcpa_str_t operation_name;      /* of the tool, prompt, resource or task; {NULL,0}: it has none */
+    mcpa_ruling_t ruling;           /* the rule that decided: of the operation, or of a thing it names that is denied */
+    const char *operation_scopes;   /* needed besides the Location's; NULL: none */
+    int rpc_code;                   /* the protocol's own code for the error answer; 0: none, then it is the status */
+    uint32_t supported;             /* with a protocol's reason: MCPA_REVISION_BIT of those let in */
+    mcpa_str_t requested;           /* and the revision that was asked for; {NULL,0}: too long to repeat */
+    char operation_memory[MCPA_RPC_URI_MAX_BYTES]; /* a name that a header carried encoded */
     mcpa_cache_use_t cache_use;
     uint32_t verify_us;             /* time spent in verification; 0 when none was done */
     mcpa_json_t *claims;            /* owned; from the moment the signature is good; NULL on a cache hit until mcpa_decision_claims is called */
@@ -71,12 +102,18 @@ typedef struct mcpa_decision {
  * Order: the table in decision.c; the first stage that does not pass is final. Limits are charged where they stand: all address rules before the
  * credential is looked at, then subject rules, then client rules, each kind in the order of the configuration; a rule that is exceeded
  * ends it, the ones before it stay charged. A subject rule counts the client of a token without subject, and the other way round; the two
- * never share a bucket. IPv6 addresses count by /64. Tool rules are not charged here.
+ * never share a bucket. IPv6 addresses count by /64. Tool rules count each tool of a subject (or client) by itself, for tools/call alone, and only
+ * for calls that are allowed otherwise.
+ * Inspection: the body decides, and headers that mirror it must say the same; without a body (MCPA_INSPECT_HEADERS) only what headers can tell
+ * is let in, and only in revisions that make servers compare. An operation that names further things (completion/complete a prompt or resource,
+ * subscriptions/listen resources) needs what getting or reading each of them needs, too.
  * Keys: a kid that no key of the issuer has may be waited for once (await_key), only for fetched key sets (DISCOVER, URL), after issuer and
  * algorithm were found good and only while exp, as claimed, is not over. A kid that is known but does not fit the algorithm is ALG_DENIED, and
  * so is a token whose header demands an extension (crit, b64, zip, nested). A bad signature never asks for keys.
  * Cache: used only with keys_generation, because a change of keys must forget what they verified. */
 mcpa_reason_t mcpa_decide(mcpa_decision_t *decision, const mcpa_request_t *request, const mcpa_policy_t *policy, const mcpa_env_t *env);
+/* The HTTP status of a refusal; 0 when the request goes on. A method nobody knows is 404 in the newer era, where clients are told so. */
+int mcpa_decision_status(const mcpa_decision_t *decision);
 /* The claims of the authenticated token, parsed from its own bytes when a cache hit skipped that (the request's memory must still
  * be there); NULL when not authenticated. Borrowed. */
 const mcpa_json_t *mcpa_decision_claims(mcpa_decision_t *decision);

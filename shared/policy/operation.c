@@ -83,6 +83,37 @@ const mcpa_operation_t *mcpa_operation_defaults(size_t *n)
     return defaults;
 }
 
+static const char *const effect_words[] = {
+    [MCPA_EFFECT_DENIED] = "denied", [MCPA_EFFECT_GRANTED] = "granted", [MCPA_EFFECT_SCOPES] = "scopes"
+};
+
+const char *mcpa_operation_effect_word(mcpa_effect_t effect)
+{
+    return (size_t)effect < sizeof(effect_words) / sizeof(effect_words[0]) ? effect_words[effect] : "";
+}
+
+bool mcpa_operation_effect(mcpa_effect_t *effect, mcpa_str_t words)
+{
+    mcpa_str_t rest = words, word;
+    size_t n = 0;
+
+    if (mcpa_str_eqz(words, effect_words[MCPA_EFFECT_DENIED]) || mcpa_str_eqz(words, effect_words[MCPA_EFFECT_GRANTED])) {
+        *effect = mcpa_str_eqz(words, effect_words[MCPA_EFFECT_GRANTED]) ? MCPA_EFFECT_GRANTED : MCPA_EFFECT_DENIED;
+        return true;
+    }
+    for (; mcpa_text_next_word(&rest, &word); n++) {
+        if (!mcpa_text_is_scope_token(word) || mcpa_str_eqz(word, effect_words[MCPA_EFFECT_DENIED]) ||
+            mcpa_str_eqz(word, effect_words[MCPA_EFFECT_GRANTED])) {
+            return false;
+        }
+    }
+    if (n == 0 || words.len >= MCPA_SCOPE_TEXT_MAX_BYTES) {
+        return false;
+    }
+    *effect = MCPA_EFFECT_SCOPES;
+    return true;
+}
+
 const char *mcpa_operation_split(mcpa_str_t text, mcpa_str_t *method, mcpa_str_t *name)
 {
     const char *colon = text.len > 0 ? memchr(text.ptr, ':', text.len) : NULL;

@@ -44,6 +44,9 @@ typedef struct mcpa_ruling {
 mcpa_ruling_t mcpa_operation_rule(const mcpa_operations_t *operations, mcpa_str_t method, mcpa_str_t name);
 /* The table of defaults, for docs and explain; *n rows. */
 const mcpa_operation_t *mcpa_operation_defaults(size_t *n);
+/* "granted", "denied" or scopes, one at least; the two words stand alone. false for anything else. */
+bool mcpa_operation_effect(mcpa_effect_t *effect, mcpa_str_t words);
+const char *mcpa_operation_effect_word(mcpa_effect_t effect); /* "granted", "denied", "scopes" */
 /* "METHOD[:NAME]" into its two patterns; at the first colon, because names may hold more of them. NULL when fine, else what is wrong with it. */
 const char *mcpa_operation_split(mcpa_str_t text, mcpa_str_t *method, mcpa_str_t *name);
 

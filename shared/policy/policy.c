@@ -95,6 +95,27 @@ const char *mcpa_mode_word(mcpa_mode_t mode)
     return "off";
 }
 
+static const char *const inspect_words[] = {
+    [MCPA_INSPECT_OFF] = "off", [MCPA_INSPECT_BODY] = "body", [MCPA_INSPECT_HEADERS] = "headers"
+};
+#define INSPECT_WORDS (sizeof inspect_words / sizeof inspect_words[0])
+
+const char *mcpa_inspect_word(mcpa_inspect_t inspect)
+{
+    return (size_t)inspect < INSPECT_WORDS ? inspect_words[inspect] : "";
+}
+
+bool mcpa_inspect_find(mcpa_inspect_t *inspect, mcpa_str_t word)
+{
+    for (size_t i = 0; i < INSPECT_WORDS; i++) {
+        if (mcpa_str_eqz(word, inspect_words[i])) {
+            *inspect = (mcpa_inspect_t)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *mcpa_key_source_word(mcpa_key_source_t source)
 {
     switch (source) {

@@ -7,10 +7,19 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "jose/alg.h"
+#include "mcp/revision.h"
+#include "policy/operation.h"
 #include "policy/scope.h"
 
 typedef enum mcpa_mode { MCPA_MODE_OFF = 0, MCPA_MODE_ON, MCPA_MODE_SHADOW } mcpa_mode_t;
 typedef enum mcpa_audit_mode { MCPA_AUDIT_ON = 0, MCPA_AUDIT_OFF, MCPA_AUDIT_REQUIRED } mcpa_audit_mode_t;
+
+/* Where a request's operation is read from. */
+typedef enum mcpa_inspect {
+    MCPA_INSPECT_OFF = 0, /* nowhere: no MCP endpoint, the Location's scopes alone decide */
+    MCPA_INSPECT_BODY,    /* the message itself; the mirrored headers must agree with it */
+    MCPA_INSPECT_HEADERS  /* the mirrored headers, only in revisions whose servers hold them against the body */
+} mcpa_inspect_t;
 
 typedef enum mcpa_key_source {
     MCPA_KEYS_DISCOVER = 0, /* RFC 8414 / OpenID discovery at the issuer, by the daemon */
@@ -59,6 +68,10 @@ typedef struct mcpa_policy {
     const mcpa_scope_model_t *scope_model;
     const mcpa_limit_t *limits;
     size_t n_limits;
+    mcpa_inspect_t inspect;
+    uint64_t max_body;             /* bytes of one message, with MCPA_INSPECT_BODY; longer ones are refused */
+    const mcpa_operations_t *operations; /* NULL: the defaults alone */
+    uint32_t protocols;            /* MCPA_REVISION_BIT of those let in; 0: all that are known */
     const char *const *origins;    /* allowed, as written by browsers, NULL-terminated; NULL: none */
     bool identity_headers;
     bool forward_token;
@@ -73,6 +86,8 @@ bool mcpa_limit_parse(mcpa_limit_t *limit, mcpa_str_t rate, mcpa_str_t burst, co
 const char *mcpa_limit_key_word(mcpa_limit_key_t key); /* "subject"... */
 bool mcpa_limit_key_find(mcpa_limit_key_t *key, mcpa_str_t word);
 const char *mcpa_mode_word(mcpa_mode_t mode);           /* "off", "on", "shadow" */
+const char *mcpa_inspect_word(mcpa_inspect_t inspect);  /* "off", "body", "headers" */
+bool mcpa_inspect_find(mcpa_inspect_t *inspect, mcpa_str_t word);
 const char *mcpa_key_source_word(mcpa_key_source_t source); /* "discover", "url", "file", "secret" */
 /* An Origin as browsers send it (RFC 6454): scheme://host[:port], lower case, no default port, no path; never "null" or "*". */
 bool mcpa_origin_is_valid(mcpa_str_t origin);

@@ -46,6 +46,15 @@ static const struct {
     { MCPA_REASON_REVOKED, INVALID, BODY("unauthorized", INVALID_TEXT) },
     { MCPA_REASON_SUBJECT_LIMIT, "", BODY("rate_limit_exceeded", "Too many requests") },
     { MCPA_REASON_CLIENT_LIMIT, "", BODY("rate_limit_exceeded", "Too many requests") },
+    { MCPA_REASON_MEDIA_TYPE, "", BODY("unsupported_media_type", "The request body must be application/json, not encoded") },
+    { MCPA_REASON_BODY_TOO_LARGE, "", BODY("payload_too_large", "The request body is too large") },
+    { MCPA_REASON_BODY_UNREAD, "", BODY("invalid_request", "The request body could not be read") },
+    { MCPA_REASON_MESSAGE_MALFORMED, "", BODY("invalid_request", "The request body is no message of this protocol") },
+    { MCPA_REASON_MIRROR_MISMATCH, "", BODY("invalid_request", "The request headers do not agree with the request body") },
+    { MCPA_REASON_PROTOCOL_UNKNOWN, "", BODY("invalid_request", "This protocol version is not known") },
+    { MCPA_REASON_PROTOCOL_DENIED, "", BODY("invalid_request", "This protocol version is not allowed here") },
+    { MCPA_REASON_OPERATION_DENIED, "", BODY("forbidden", "This operation is not allowed here") },
+    { MCPA_REASON_OPERATION_UNKNOWN, "", BODY("forbidden", "This operation is not known here") },
     { MCPA_REASON_TOOL_LIMIT, "", BODY("rate_limit_exceeded", "Too many requests") },
     { MCPA_REASON_SCOPE_MISSING,
       "Bearer realm=\"mcpauth\", error=\"insufficient_scope\", error_description=\"The access token lacks a scope this operation "
@@ -71,7 +80,7 @@ static const char *challenge(const mcpa_policy_t *of, mcpa_reason_t reason)
     mcpa_out_t out;
 
     mcpa_out_init(&out, memory, sizeof(memory));
-    mcpa_challenge_print(&out, of, reason);
+    mcpa_challenge_print(&out, of, reason, NULL);
     assert_int_equal(mcpa_out_status(&out), MCPA_OK);
     return memory;
 }
