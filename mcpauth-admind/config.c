@@ -46,9 +46,25 @@ static const admind_row_t rows[] = {
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 _Static_assert(ROWS <= ADMIND_KEYS_MAX, "admind_config_t.lines has a slot a row");
 
+void admind_config_shown(char memory[ADMIND_SHOWN_BYTES], const char *word)
+{
+    const char *colon = strstr(word, "://"), *host = colon != NULL ? colon + 3 : word;
+    size_t scheme = (size_t)(host - word), len = strcspn(host, "/?#\\");
+    bool is_https, is_path = word[0] == '/' || (colon == NULL && memchr(word, '=', len) != NULL); /* or an option with one */
+
+    if (!is_path && strchr(word, '@') != NULL && !mcpa_text_is_url(mcpa_str(word), &is_https)) {
+        len = 0; /* a user and a password, and where they end is anybody's guess */
+    }
+    len = is_path ? strlen(host) : len;
+    snprintf(memory, ADMIND_SHOWN_BYTES, "%.*s%s", (int)(scheme + len), word, host[len] != '\0' && (colon == NULL || len == 0) ? "..." : "");
+}
+
 static bool complain(char *why, size_t cap, const char *what, const char *value, const admind_row_t *row)
 {
-    snprintf(why, cap, "%s '%s' %s; write %s", row->key, value, what, row->shape);
+    char shown[ADMIND_SHOWN_BYTES];
+
+    admind_config_shown(shown, value);
+    snprintf(why, cap, "%s '%s' %s; write %s", row->key, shown, what, row->shape);
     return false;
 }
 

@@ -97,6 +97,10 @@ void admind_config_free(admind_config_t **config);
 unsigned admind_config_line(const admind_config_t *config, const char *key);
 /* "127.0.0.1:9860", "[::1]:9860" or "unix:PATH" as a socket address; false when it is none of these or not a loopback address. */
 bool admind_config_address(const char *listen, struct sockaddr_storage *address, socklen_t *len);
+/* What may be shown of a word: of a URL its scheme, host and port, for whatever else stands in it may be a secret; "..." where something is left
+ * out of what is no URL, but could be meant as one. Of other words all, cut to the memory. */
+#define ADMIND_SHOWN_BYTES 160
+void admind_config_shown(char memory[ADMIND_SHOWN_BYTES], const char *word);
 /* One Alert line: words[0] is the rule's name. why: "what is wrong; what to write instead". */
 bool admind_config_alert(admind_config_t *config, char *const *words, size_t n_words, char *why, size_t cap);
 /* One Forward line, all words behind the key. */

@@ -96,7 +96,7 @@ static size_t split(char *line, char **words)
 
 static bool read_line(admind_config_t *config, unsigned number, char *line, char *why, size_t cap)
 {
-    char *words[ADMIND_WORDS_MAX];
+    char *words[ADMIND_WORDS_MAX], shown[ADMIND_SHOWN_BYTES];
     size_t n = split(line, words);
     const admind_row_t *row;
     size_t count;
@@ -119,7 +119,8 @@ static bool read_line(admind_config_t *config, unsigned number, char *line, char
         return false;
     }
     if (n - 1 > row->words) {
-        snprintf(why, cap, "%s takes no '%.64s'; write %s", row->key, words[row->words + 1], row->shape);
+        admind_config_shown(shown, words[row->words + 1]);
+        snprintf(why, cap, "%s takes no '%.64s'; write %s", row->key, shown, row->shape);
         return false;
     }
     seen = &config->lines[row - admind_config_rows(&count)];

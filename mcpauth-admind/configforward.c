@@ -14,7 +14,10 @@
 
 static bool complain(char *why, size_t cap, const char *word, const char *mend)
 {
-    snprintf(why, cap, "Forward: '%.80s' is not possible; write %s", word, mend);
+    char shown[ADMIND_SHOWN_BYTES];
+
+    admind_config_shown(shown, word);
+    snprintf(why, cap, "Forward: '%.80s' is not possible; write %s", shown, mend);
     return false;
 }
 

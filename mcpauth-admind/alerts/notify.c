@@ -253,15 +253,14 @@ size_t admind_notify_waiting(const admind_notify_t *notify)
 static bool set_url(receiver_t *receiver, const char *url)
 {
     size_t len = strlen(url), path = sizeof(ALERTMANAGER_PATH) - 1;
-    const char *host = strstr(url, "://");
-    size_t origin = host != NULL ? (size_t)(host + 3 - url) + strcspn(host + 3, "/?") : strcspn(url, "/?");
+    char shown[ADMIND_SHOWN_BYTES];
     bool complete = receiver->is_webhook || (len >= path && strcmp(url + len - path, ALERTMANAGER_PATH) == 0);
 
     while (!complete && len > 0 && url[len - 1] == '/') {
         len--;
     }
-    snprintf(receiver->name, sizeof(receiver->name), "%s %.*s", receiver->is_webhook ? "webhook" : "alertmanager", (int)origin,
-             url);
+    admind_config_shown(shown, url);
+    snprintf(receiver->name, sizeof(receiver->name), "%s %.110s", receiver->is_webhook ? "webhook" : "alertmanager", shown);
     receiver->url = malloc(len + path + 1);
     if (receiver->url != NULL) {
         snprintf(receiver->url, len + path + 1, "%.*s%s", (int)len, url, complete ? "" : ALERTMANAGER_PATH);

@@ -28,10 +28,11 @@ void admind_forward_round(admind_forward_t *forward);
 void admind_forward_refresh(const admind_forward_t *forward);
 
 typedef struct admind_forward_view {
-    const char *name, *protocol, *address; /* "syslog" or "otlp" */
-    const char *last_error;                /* "" none since the last success */
+    const char *name, *protocol;      /* "syslog" or "otlp" */
+    char address[ADMIND_SHOWN_BYTES]; /* without a path, which may be a secret */
+    const char *last_error;           /* "" none since the last success */
     uint64_t backlog_bytes, records, failures;
-    int64_t last_success_us;               /* 0: never */
+    int64_t last_success_us;          /* 0: never */
 } admind_forward_view_t;
 
 /* false: there is no i-th. */

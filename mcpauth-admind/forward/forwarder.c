@@ -345,10 +345,10 @@ void admind_forwarder_view(const admind_forwarder_t *forwarder, admind_forward_v
 
     *view = (admind_forward_view_t){ .name = forwarder->config->name,
                                      .protocol = forwarder->config->is_otlp ? "otlp" : "syslog",
-                                     .address = forwarder->config->url,
                                      .last_error = forwarder->last_error,
                                      .backlog_bytes = admind_source_backlog(&forwarder->source, &forwarder->taken),
                                      .last_success_us = forwarder->last_success_us };
+    admind_config_shown(view->address, forwarder->config->url);
     view->records = (uint64_t)mcpa_metrics_get(metrics, MCPA_METRIC_FORWARD_RECORDS, &label);
     view->failures = (uint64_t)mcpa_metrics_get(metrics, MCPA_METRIC_FORWARD_FAILURES, &label);
 }

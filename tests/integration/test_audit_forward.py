@@ -517,7 +517,7 @@ def test_plain_tcp_does_not_leave_loopback_whatever_the_name_resolves_to(world):
 
 
 def test_status_shows_who_gets_what(world, syslog):
-    admind = world.admind(f"Forward syslog tcp://127.0.0.1:{syslog.port} name=siem\nForward otlp http://127.0.0.1:1/v1/logs name=otel")
+    admind = world.admind(f"Forward syslog tcp://127.0.0.1:{syslog.port} name=siem\nForward otlp http://127.0.0.1:1/v1/s3cret?key=s3cret name=otel")
     source = Source(admind)
     source.write(7)
     arrived(syslog, source.ids())
@@ -526,4 +526,5 @@ def test_status_shows_who_gets_what(world, syslog):
     rows = {line.split()[0]: line for line in said.splitlines() if line.split() and line.split()[0] in ("siem", "otel", "FORWARD")}
     assert "LAST SUCCESS" in rows["FORWARD"]
     assert rows["siem"].split()[1] == f"tcp://127.0.0.1:{syslog.port}" and rows["siem"].rstrip().endswith("ok")
-    assert "http://127.0.0.1:1/v1/logs" in rows["otel"] and not rows["otel"].rstrip().endswith("ok")
+    assert "http://127.0.0.1:1 " in rows["otel"] and not rows["otel"].rstrip().endswith("ok")
+    assert "s3cret" not in said + admind.log() + admind.get("/status").text + admind.get("/metrics").text

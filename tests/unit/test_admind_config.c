@@ -70,6 +70,43 @@ static void values_are_taken_with_any_spacing_and_case_of_key(void **state)
     admind_config_free(&config);
 }
 
+/* Attack: a secret in the address of a receiver, read from the log or from what a refused configuration said. */
+static void of_a_url_no_more_is_shown_than_where_it_leads(void **state)
+{
+    static const char *const rows[][2] = {
+        { "https://logs.example.com/v1/s3cret", "https://logs.example.com" },
+        { "https://logs.example.com:4318?key=s3cret", "https://logs.example.com:4318" },
+        { "https://logs.example.com/@s3cret", "https://logs.example.com" },
+        { "https://[2001:db8::1]:4318/v1#s3cret", "https://[2001:db8::1]:4318" },
+        { "tls://logs.example.com:6514/s3cret", "tls://logs.example.com:6514" },
+        { "https://me:s3cret@logs.example.com/", "https://..." },
+        { "https://me:s3c/ret@logs.example.com/", "https://..." },
+        { "me:s3cret@logs.example.com", "..." },
+        { "ftp://logs.example.com\\s3cret", "ftp://logs.example.com" },
+        { "logs.example.com/v1/s3cret", "logs.example.com..." },
+        { "logs.example.com:4318", "logs.example.com:4318" },
+        { "ca=/etc/ssl/a.pem", "ca=/etc/ssl/a.pem" },
+        { "/var/lib/a@b", "/var/lib/a@b" },
+        { "name=Logs", "name=Logs" },
+    };
+    char shown[ADMIND_SHOWN_BYTES], line[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        admind_config_shown(shown, rows[i][0]);
+        assert_string_equal(shown, rows[i][1]);
+    }
+    for (size_t i = 0; i < 10; i++) {
+        static const char *const lines[] = { "Webhook ", "Alertmanager x://", "Forward syslog ", "Forward otlp https://a/ ", "LogLevel a " };
+
+        for (size_t k = 0; k < sizeof(lines) / sizeof(lines[0]); k++) {
+            (void)snprintf(line, sizeof(line), "%s%s\n", lines[k], rows[i][0]);
+            assert_null(parse(line));
+            assert_null(strstr(error, "s3c"));
+        }
+    }
+}
+
 static void alerts_are_set_by_word(void **state)
 {
     admind_config_t *config =
@@ -162,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_file_gives_the_documented_defaults),
         cmocka_unit_test(values_are_taken_with_any_spacing_and_case_of_key),
+        cmocka_unit_test(of_a_url_no_more_is_shown_than_where_it_leads),
         cmocka_unit_test(alerts_are_set_by_word),
         cmocka_unit_test(a_wrong_line_names_itself),
         cmocka_unit_test(a_list_has_an_end),
