@@ -3,14 +3,17 @@
 
 #include "policy/credential.h"
 #include "apr_strings.h"
+#include "http_protocol.h"
 #include "util_filter.h"
 
+#include "base/crash.h"
 #include "base/text.h"
 #include "child.h"
 #include "headers.h"
 
-#define FILTER_COUNT "MCPAUTH_COUNT"
-#define HASH_BYTES   8 /* of the token's SHA-256: enough to tell tokens apart, useless to guess one */
+#define FILTER_COUNT  "MCPAUTH_COUNT"
+#define FILTER_RECORD "MCPAUTH_RECORD"
+#define HASH_BYTES    8 /* of the token's SHA-256: enough to tell tokens apart, useless to guess one */
 
 typedef struct count {
     apr_off_t bytes;
@@ -34,18 +37,11 @@ static apr_status_t filter_count(ap_filter_t *f, apr_bucket_brigade *bb, ap_inpu
     return rv;
 }
 
-void mod_mcp_audit_register(apr_pool_t *pool __attribute__((unused)))
+static void count_body(request_rec *r, mod_mcp_context_t *context)
 {
-    ap_register_input_filter(FILTER_COUNT, filter_count, NULL, AP_FTYPE_CONTENT_SET);
-}
-
-void mod_mcp_audit_insert_filter(request_rec *r)
-{
-    mod_mcp_context_t *context = mod_mcp_context_find(r);
-
     /* Where the length is told nothing is put in between: mod_proxy sends a body on with its length only when nobody else reads
      * it. */
-    if (!context || r != context->root || context->body || !apr_table_get(r->headers_in, "Transfer-Encoding")) {
+    if (r != context->root || context->body || !apr_table_get(r->headers_in, "Transfer-Encoding")) {
         return;
     }
     context->body = apr_pcalloc(r->pool, sizeof(count_t));
@@ -53,8 +49,8 @@ void mod_mcp_audit_insert_filter(request_rec *r)
 }
 
 /* The verdict that speaks for the whole: the first refusal of the request itself, else of an included part, else what let it in.
- */
-static const mod_mcp_verdict_t *deciding(const mod_mcp_context_t *context)
+ * Of those that are to be recorded; or of all. */
+static const mod_mcp_verdict_t *deciding(const mod_mcp_context_t *context, bool recorded_only)
 {
     const mod_mcp_verdict_t *best = NULL;
     int best_rank = -1;
@@ -63,7 +59,9 @@ static const mod_mcp_verdict_t *deciding(const mod_mcp_context_t *context)
         bool refused = mcpa_reason_row(verdict->reason)->outcome != MCPA_OUTCOME_ALLOW;
         int rank = refused ? 1 + 2 * !verdict->by_subrequest : 0 + 2 * !verdict->by_subrequest;
 
-        if (rank >= best_rank) { /* they come newest first, and the oldest of a rank wins */
+        if (rank >= best_rank &&
+            !(recorded_only &&
+              verdict->policy.audit == MCPA_AUDIT_OFF)) { /* they come newest first, and the oldest of a rank wins */
             best = verdict;
             best_rank = rank;
         }
@@ -112,12 +110,12 @@ static void fill_request(mcpa_record_t *record, mod_mcp_context_t *context)
 }
 
 /* What is known when it ends. */
-static void fill_end(mcpa_record_t *record, const mod_mcp_context_t *context, const request_rec *last)
+static void fill_end(mcpa_record_t *record, const mod_mcp_context_t *context, const request_rec *last, apr_off_t bytes_out)
 {
     record->latency_ms = apr_time_now() - context->root->request_time;
     record->status = last->status;
     record->bytes_in = body_bytes(context);
-    record->bytes_out = last->bytes_sent;
+    record->bytes_out = bytes_out;
 }
 
 static void fill_verdict(mcpa_record_t *record, const mod_mcp_verdict_t *verdict, buffers_t *buffers)
@@ -232,25 +230,153 @@ bool mod_mcp_audit_promise(request_rec *r, const mod_mcp_verdict_t *verdict)
     return true;
 }
 
-/* What cannot be committed is counted by the spool and told by the link. */
-static void write_record(mod_mcp_context_t *context, const mod_mcp_runtime_t *runtime, const mcpa_record_t *record)
+/* Once, at the first call. last: the request_rec that made the answer. What cannot be committed is counted by the spool and told
+ * by the link. */
+static void record_end(mod_mcp_context_t *context, const request_rec *last, apr_off_t bytes_out)
 {
+    const mod_mcp_runtime_t *runtime = mod_mcp_runtime();
+    const mod_mcp_verdict_t *verdict = deciding(context, true);
+    mcpa_record_t record;
+    buffers_t buffers;
+
+    if (context->recorded || !verdict || !runtime) {
+        return;
+    }
+    context->recorded = true;
+    mcpa_record_init(&record);
+    fill_request(&record, context);
+    fill_end(&record, context, last, bytes_out);
+    fill_verdict(&record, verdict, &buffers);
     if (context->promise_open) {
         context->promise_open = false;
-        (void)mod_mcp_spool_fulfil(runtime->spool, record);
+        (void)mod_mcp_spool_fulfil(runtime->spool, &record);
     } else {
-        (void)mod_mcp_spool_commit(runtime->spool, record);
+        (void)mod_mcp_spool_commit(runtime->spool, &record);
     }
+}
+
+/* An answer on its way: the filter's own. */
+typedef struct answer {
+    mod_mcp_context_t *context;
+    apr_off_t bytes; /* of its body that came by */
+} answer_t;
+
+/* What one brigade is to the answer. */
+typedef struct part {
+    bool is_error;   /* httpd makes another answer of it */
+    bool is_open;    /* how long it is turns out when it is sent: the output of a CGI program */
+    apr_bucket *eos; /* NULL: there is more to come */
+    apr_off_t bytes;
+} part_t;
+
+static part_t look_at(const apr_bucket_brigade *bb)
+{
+    part_t part = { 0 };
+
+    for (apr_bucket *e = APR_BRIGADE_FIRST(bb); e != APR_BRIGADE_SENTINEL(bb) && !part.eos; e = APR_BUCKET_NEXT(e)) {
+        if (AP_BUCKET_IS_ERROR(e)) {
+            part.is_error = true;
+        } else if (APR_BUCKET_IS_EOS(e)) {
+            part.eos = e;
+        } else if (e->length == (apr_size_t)-1) {
+            part.is_open = true;
+        } else {
+            part.bytes += (apr_off_t)e->length;
+        }
+    }
+    return part;
+}
+
+/* How many bytes tell a client that it has all of the answer; -1: only its end does. */
+static apr_off_t told_length(const request_rec *r)
+{
+    const char *length = apr_table_get(r->headers_out, "Content-Length");
+    uint64_t bytes = 0;
+
+    if (r->header_only || r->status == HTTP_NO_CONTENT || r->status == HTTP_NOT_MODIFIED) {
+        return 0;
+    }
+    return length && mcpa_text_u64(mcpa_str(length), &bytes) && bytes <= INT64_MAX ? (apr_off_t)bytes : -1;
+}
+
+/* The record stands in the spool before the client can have the whole answer: whoever has one has a record. Sees the body as it
+ * will be sent, before httpd puts the header in front and cuts ranges out of it. */
+static apr_status_t filter_record(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    answer_t *answer = f->ctx;
+    part_t part = look_at(bb);
+    apr_off_t told = told_length(f->r);
+    apr_bucket_brigade *end = NULL;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (part.is_error) {
+        ap_remove_output_filter(f);
+        return ap_pass_brigade(f->next, bb);
+    }
+    if (part.is_open && part.eos && told < 0) {
+        end = apr_brigade_split(bb, part.eos);
+        rv = ap_pass_brigade(f->next, bb);
+        answer->bytes = f->r->bytes_sent;
+        bb = end;
+    } else {
+        answer->bytes = part.is_open && told >= 0 ? told : answer->bytes + part.bytes;
+    }
+    if (!part.eos && (told < 0 || answer->bytes < told)) {
+        return ap_pass_brigade(f->next, bb);
+    }
+    MCPA_CRASH("audit.answering");
+    record_end(answer->context, f->r, f->r->header_only ? 0 : answer->bytes);
+    MCPA_CRASH("audit.recorded");
+    ap_remove_output_filter(f);
+    rv = rv == APR_SUCCESS ? ap_pass_brigade(f->next, bb) : rv;
+    MCPA_CRASH("audit.answered");
+    return rv;
+}
+
+static void watch_answer(request_rec *r, mod_mcp_context_t *context)
+{
+    answer_t *answer;
+
+    if (r->main || context->recorded || MCPA_MUTANT("record_after_answer")) {
+        return;
+    }
+    answer = apr_pcalloc(r->pool, sizeof(*answer));
+    answer->context = context;
+    ap_add_output_filter(FILTER_RECORD, answer, r, r->connection);
+}
+
+void mod_mcp_audit_insert_filter(request_rec *r)
+{
+    mod_mcp_context_t *context = mod_mcp_context_find(r);
+
+    if (context) {
+        count_body(r, context);
+        watch_answer(r, context);
+    }
+}
+
+void mod_mcp_audit_insert_error_filter(request_rec *r)
+{
+    mod_mcp_context_t *context = mod_mcp_context_find(r);
+
+    if (context) {
+        watch_answer(r, context);
+    }
+}
+
+void mod_mcp_audit_register(apr_pool_t *pool __attribute__((unused)))
+{
+    ap_register_input_filter(FILTER_COUNT, filter_count, NULL, AP_FTYPE_CONTENT_SET);
+    /* Behind all that work on the body, before what httpd makes of it on the wire. */
+    ap_register_output_filter(FILTER_RECORD, filter_record, NULL, (ap_filter_type)(AP_FTYPE_PROTOCOL - 1));
 }
 
 int mod_mcp_audit_log(request_rec *r)
 {
     mod_mcp_context_t *context = mod_mcp_context_find(r);
     const mod_mcp_runtime_t *runtime = mod_mcp_runtime();
-    const mod_mcp_verdict_t *verdict = context ? deciding(context) : NULL;
+    const mod_mcp_verdict_t *verdict = context ? deciding(context, false) : NULL;
     request_rec *last = r;
-    mcpa_record_t record;
-    buffers_t buffers;
 
     if (!verdict || !runtime || r != context->root) {
         return DECLINED;
@@ -268,13 +394,7 @@ int mod_mcp_audit_log(request_rec *r)
     if (last != r) {
         mask_query(last);
     }
-    if (verdict->policy.audit == MCPA_AUDIT_OFF && !context->promise_made) {
-        return DECLINED;
-    }
-    mcpa_record_init(&record);
-    fill_request(&record, context);
-    fill_end(&record, context, last);
-    fill_verdict(&record, verdict, &buffers);
-    write_record(context, runtime, &record);
+    /* An answer that broke off, or went past the filters as that of a protocol switched to does. */
+    record_end(context, last, last->bytes_sent);
     return DECLINED;
 }

@@ -53,6 +53,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_insert_filter(mod_mcp_answer_insert_filter, NULL, NULL, APR_HOOK_LAST);
     ap_hook_insert_filter(mod_mcp_audit_insert_filter, NULL, NULL, APR_HOOK_LAST);
     ap_hook_insert_error_filter(mod_mcp_answer_insert_error_filter, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_insert_error_filter(mod_mcp_audit_insert_error_filter, NULL, NULL, APR_HOOK_LAST);
     ap_hook_log_transaction(mod_mcp_audit_log, NULL, before_log, APR_HOOK_FIRST);
     mod_mcp_answer_register(pool);
     mod_mcp_audit_register(pool);

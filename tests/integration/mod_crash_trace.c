@@ -2,6 +2,8 @@
 /*
  * Test only: writes the call stack of a crashing httpd child to standard error (the error log), so that a test's report says where it was
  * and whose code it ran. (httpd's own EnableExceptionHook is not built into Debian's.)
+ *
+ * And, for a request with the header X-Test-Die, a child that is killed after its last byte is sent, before anybody has logged it.
  */
 #include <execinfo.h>
 #include <signal.h>
@@ -12,6 +14,7 @@
 
 #include "httpd.h"
 #include "http_config.h"
+#include "http_protocol.h"
 
 enum { FRAMES_MAX = 64 };
 
@@ -38,9 +41,16 @@ static void catch_signals(apr_pool_t *pchild, server_rec *s)
 	for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++) sigaction(fatal[i], &action, NULL);
 }
 
+static int die_when_asked(request_rec *r)
+{
+	if (!r->main && apr_table_get(r->headers_in, "X-Test-Die")) raise(SIGKILL);
+	return DECLINED;
+}
+
 static void hooks(apr_pool_t *p)
 {
 	(void)p;
+	ap_hook_log_transaction(die_when_asked, NULL, NULL, APR_HOOK_REALLY_FIRST);
 	ap_hook_child_init(catch_signals, NULL, NULL, APR_HOOK_REALLY_FIRST);
 }
 

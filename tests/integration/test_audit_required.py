@@ -71,7 +71,7 @@ def pages(module_world):
     root = s.httpd.document_root
     twice = '<!--#include virtual="/part/p.txt" --><!--#include virtual="/part/q.txt" -->'
     for name, text in {"dir/index.txt": "index", "moved/page.txt": "instead", "part/p.txt": "p", "part/q.txt": "q", "part/both.shtml": twice, "open.shtml": twice,
-                       "silent/page.shtml": twice, "denied/f.txt": "f", "shadow/f.txt": "f", "plain/f.txt": "f", "refused/f.txt": "f"}.items():
+                       "silent/page.shtml": twice, "silent/plain.shtml": '<!--#include virtual="/plain/f.txt" -->', "denied/f.txt": "f", "shadow/f.txt": "f", "plain/f.txt": "f", "refused/f.txt": "f"}.items():
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text(text)
     return s
@@ -98,6 +98,13 @@ def test_no_decision_where_no_handler_of_a_required_section_runs(pages, path, st
     assert pages.httpd.get(path, token=pages.token(), headers=agent("none " + path)).status == status
     decisions, ends = records(pages, "none " + path)
     assert not decisions and len(ends) == 1
+
+
+def test_an_outer_section_without_audit_does_not_silence_an_inner_one(pages):
+    answer = pages.httpd.get("/silent/plain.shtml", token=pages.token(), headers=agent("inner"))
+    assert (answer.status, answer.text) == (200, "f")
+    decisions, ends = records(pages, "inner")
+    assert not decisions and [(r["location"], r["path"], r["decision"]) for r in ends] == [("/plain", "/silent/plain.shtml", "allow")]
 
 
 def test_a_refusals_own_page_is_a_handler_that_was_let_in(pages):
