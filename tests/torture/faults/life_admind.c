@@ -294,19 +294,11 @@ static bool live(const mcpa_fault_plan_t *plan)
            child_check_dead(dir) && verify();
 }
 
-/* What went wrong may be looked at. */
-static void drop(bool good)
-{
-    if (good || getenv("MCPAUTH_KEEP") == NULL) {
-        sweep_drop_dir(dir);
-    }
-}
-
 static bool life(const mcpa_fault_plan_t *plan)
 {
     bool good = sweep_make_dir(dir, sizeof(dir)) && live(plan);
 
-    drop(good);
+    sweep_drop_dir(dir, good);
     return good;
 }
 
@@ -327,7 +319,7 @@ static bool make_before(void)
     sweep_faults.shift(shift_s);
     (void)snprintf(from, sizeof(from), "%s/journal", dir);
     good = run(&old, NULL, FINISH_MS, FINISH_MS) && copy_files(from, before);
-    drop(good);
+    sweep_drop_dir(dir, good);
     return good;
 }
 
@@ -340,6 +332,6 @@ int main(int argc, char **argv)
     } else {
         status = sweep_main(argc, argv, life);
     }
-    sweep_drop_dir(before);
+    sweep_drop_dir(before, true);
     return status;
 }

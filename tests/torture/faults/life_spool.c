@@ -420,9 +420,7 @@ static bool life(const mcpa_fault_plan_t *plan)
 {
     bool good = sweep_make_dir(dir, sizeof(dir)) && live(plan);
 
-    if (good || getenv("MCPAUTH_KEEP") == NULL) {
-        sweep_drop_dir(dir);
-    }
+    sweep_drop_dir(dir, good);
     return good;
 }
 

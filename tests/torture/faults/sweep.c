@@ -14,47 +14,32 @@
 /* A life makes fewer calls of any kind than this; a sweep that comes here never ends. */
 #define NTH_MAX 100000
 
-static const struct fault {
+/* The groups of functions that can fail, and the ways in which they do: a fault is one of each, GROUP-SHAPE. */
+static const char *const groups[] = { "memory", "write", "sync", "send", "open", "rename", "truncate", "allocate", "unlink", "read" };
+#define GROUPS (sizeof(groups) / sizeof(groups[0]))
+
+static const struct shape {
     const char *name;
-    const char *function;
     int error;
     mcpa_fault_kind_t kind;
     const char *too;
-} faults[] = {
-    { "memory", "memory", ENOMEM, MCPA_FAULT_ONCE },
-    { "memory-onward", "memory", ENOMEM, MCPA_FAULT_ONWARD },
-    { "write-enospc", "write", ENOSPC, MCPA_FAULT_ONCE },
-    { "write-enospc-onward", "write", ENOSPC, MCPA_FAULT_ONWARD },
-    { "write-eio", "write", EIO, MCPA_FAULT_ONCE },
-    { "write-eintr", "write", EINTR, MCPA_FAULT_ONCE },
-    { "write-short", "write", 0, MCPA_FAULT_SHORT },
-    { "write-die", "write", 0, MCPA_FAULT_DIE },
-    { "sync-eio", "sync", EIO, MCPA_FAULT_ONCE },
-    { "sync-truncate", "sync", EIO, MCPA_FAULT_ONCE, "truncate" },
-    { "sync-enospc-onward", "sync", ENOSPC, MCPA_FAULT_ONWARD },
-    { "send-eintr", "send", EINTR, MCPA_FAULT_ONCE },
-    { "send-enobufs", "send", ENOBUFS, MCPA_FAULT_ONCE },
-    { "send-reset-onward", "send", ECONNRESET, MCPA_FAULT_ONWARD },
-    { "sync-die", "sync", 0, MCPA_FAULT_DIE },
-    { "send-die", "send", 0, MCPA_FAULT_DIE },
-    { "open-die", "open", 0, MCPA_FAULT_DIE },
-    { "rename-die", "rename", 0, MCPA_FAULT_DIE },
-    { "unlink-die", "unlink", 0, MCPA_FAULT_DIE },
-    { "send-short", "send", 0, MCPA_FAULT_SHORT },
-    { "open-emfile", "open", EMFILE, MCPA_FAULT_ONCE },
-    { "open-emfile-onward", "open", EMFILE, MCPA_FAULT_ONWARD },
-    { "open-eio", "open", EIO, MCPA_FAULT_ONCE },
-    { "rename-eio", "rename", EIO, MCPA_FAULT_ONCE },
-    { "rename-enospc-onward", "rename", ENOSPC, MCPA_FAULT_ONWARD },
-    { "allocate-enospc", "allocate", ENOSPC, MCPA_FAULT_ONCE },
-    { "allocate-enospc-onward", "allocate", ENOSPC, MCPA_FAULT_ONWARD },
-    { "allocate-eintr", "allocate", EINTR, MCPA_FAULT_ONCE },
-    { "unlink-eio", "unlink", EIO, MCPA_FAULT_ONCE },
-    { "unlink-eio-onward", "unlink", EIO, MCPA_FAULT_ONWARD },
-    { "read-eio", "read", EIO, MCPA_FAULT_ONCE },
-    { "read-eintr", "read", EINTR, MCPA_FAULT_ONCE },
+} shapes[] = {
+    { "enomem", ENOMEM, MCPA_FAULT_ONCE, NULL },
+    { "enomem-onward", ENOMEM, MCPA_FAULT_ONWARD, NULL },
+    { "enospc", ENOSPC, MCPA_FAULT_ONCE, NULL },
+    { "enospc-onward", ENOSPC, MCPA_FAULT_ONWARD, NULL },
+    { "eio", EIO, MCPA_FAULT_ONCE, NULL },
+    { "eio-onward", EIO, MCPA_FAULT_ONWARD, NULL },
+    { "eio-no-way-back", EIO, MCPA_FAULT_ONCE, "truncate" }, /* what was written cannot be taken back either */
+    { "eintr", EINTR, MCPA_FAULT_ONCE, NULL },
+    { "emfile", EMFILE, MCPA_FAULT_ONCE, NULL },
+    { "emfile-onward", EMFILE, MCPA_FAULT_ONWARD, NULL },
+    { "enobufs", ENOBUFS, MCPA_FAULT_ONCE, NULL },
+    { "reset-onward", ECONNRESET, MCPA_FAULT_ONWARD, NULL },
+    { "short", 0, MCPA_FAULT_SHORT, NULL },
+    { "die", 0, MCPA_FAULT_DIE, NULL },
 };
-#define FAULTS (sizeof(faults) / sizeof(faults[0]))
+#define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
 
 mcpa_faults_t sweep_faults;
 static const mcpa_fault_plan_t *current;
@@ -115,48 +100,72 @@ static int drop_one(const char *path, const struct stat *st, int kind, struct FT
     return remove(path);
 }
 
-void sweep_drop_dir(const char *path)
+void sweep_drop_dir(const char *path, bool good)
 {
-    (void)nftw(path, drop_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (good || getenv("MCPAUTH_KEEP") == NULL) {
+        (void)nftw(path, drop_one, 16, FTW_DEPTH | FTW_PHYS);
+    }
 }
 
 /* The short form takes every call up to the thirtieth and then ever longer steps: most of what is far behind happens in every round. What
  * goes on failing from there on differs less from one call to the next. */
-static unsigned long next_of(unsigned long nth, const struct fault *fault, bool full)
+static unsigned long next_of(unsigned long nth, const mcpa_fault_plan_t *plan, bool full)
 {
     if (full) {
         return nth + 1;
     }
-    return nth + 1 + (fault->kind == MCPA_FAULT_ONWARD ? nth / 3 : nth > 30 ? nth / 8 : 0);
+    return nth + 1 + (plan->kind == MCPA_FAULT_ONWARD ? nth / 3 : nth > 30 ? nth / 8 : 0);
 }
 
-static int sweep(const struct fault *fault, sweep_life_fn life, bool full, unsigned long only)
+/* plan: a fault; its nth is this function's. */
+static int sweep(mcpa_fault_plan_t *plan, sweep_life_fn life, bool full, unsigned long only)
 {
     unsigned long nth = only > 0 ? only : 1;
     unsigned lives = 0, wrong = 0;
-    mcpa_fault_plan_t plan = { .function = fault->function, .error = fault->error, .kind = fault->kind, .too = fault->too };
     bool met = true;
 
-    current = &plan;
-    current_name = fault->name;
+    current = plan;
     while (met && nth < NTH_MAX && wrong < 5) {
-        plan.nth = nth;
+        plan->nth = nth;
         sweep_faults.reset();
-        wrong += life(&plan) ? 0 : 1;
+        wrong += life(plan) ? 0 : 1;
         met = sweep_faults.failed() > 0;
         lives++;
         if (only > 0) {
             break;
         }
-        nth = next_of(nth, fault, full);
+        nth = next_of(nth, plan, full);
     }
-    (void)printf("%s: %u lives, the last with call %lu, %u wrong\n", fault->name, lives, plan.nth, wrong);
+    (void)printf("%s: %u lives, the last with call %lu, %u wrong\n", current_name, lives, plan->nth, wrong);
     return wrong > 0 || nth >= NTH_MAX;
+}
+
+/* The plan that a fault's name stands for. */
+static bool find_fault(mcpa_fault_plan_t *plan, const char *name)
+{
+    const char *rest = strchr(name, '-');
+
+    for (size_t i = 0; rest != NULL && i < GROUPS; i++) {
+        size_t len = strlen(groups[i]);
+
+        if ((size_t)(rest - name) == len && strncmp(name, groups[i], len) == 0) {
+            plan->function = groups[i];
+        }
+    }
+    for (size_t i = 0; rest != NULL && plan->function != NULL && i < SHAPES; i++) {
+        if (strcmp(rest + 1, shapes[i].name) == 0) {
+            plan->error = shapes[i].error;
+            plan->kind = shapes[i].kind;
+            plan->too = shapes[i].too;
+            return true;
+        }
+    }
+    return false;
 }
 
 int sweep_main(int argc, char **argv, sweep_life_fn life)
 {
-    const char *name = argc > 1 ? argv[1] : "--list";
+    mcpa_fault_plan_t plan = { .function = NULL };
     unsigned long only = 0;
     bool full = false;
 
@@ -164,16 +173,14 @@ int sweep_main(int argc, char **argv, sweep_life_fn life)
         full = full || strcmp(argv[i], "--full") == 0;
         only = strcmp(argv[i], "--nth") == 0 && i + 1 < argc ? strtoul(argv[i + 1], NULL, 10) : only;
     }
-    if (strcmp(name, "--list") != 0 && !mcpa_faults_find(&sweep_faults)) {
+    if (argc < 2 || !find_fault(&plan, argv[1])) {
+        (void)fprintf(stderr, "%s: GROUP-SHAPE [--full] [--nth N], as sweep.c lists groups and shapes\n", argv[0]);
+        return 2;
+    }
+    if (!mcpa_faults_find(&sweep_faults)) {
         (void)fprintf(stderr, "the shim is not loaded: LD_PRELOAD=.../faults.so\n");
         return 2;
     }
-    for (size_t i = 0; i < FAULTS; i++) {
-        if (strcmp(name, "--list") == 0) {
-            (void)printf("%s\n", faults[i].name);
-        } else if (strcmp(name, faults[i].name) == 0) {
-            return sweep(&faults[i], life, full, only);
-        }
-    }
-    return strcmp(name, "--list") == 0 ? 0 : 2;
+    current_name = argv[1];
+    return sweep(&plan, life, full, only);
 }

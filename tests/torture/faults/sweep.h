@@ -10,8 +10,8 @@
 /* One life with this plan. The number of the call alone changes from life to life. false: something was wrong and has been said. */
 typedef bool (*sweep_life_fn)(const mcpa_fault_plan_t *plan);
 
-/* Arguments: NAME of a fault (sweep_names), or --list; --full: every call also where the short form leaves some out; --nth N: that life alone.
- * Returns main's exit status. */
+/* Arguments: a fault, GROUP-SHAPE ("write-eio"); --full: every call also where the short form leaves some out; --nth N: that life alone. Returns
+ * main's exit status. */
 int sweep_main(int argc, char **argv, sweep_life_fn life);
 
 /* The shim's functions; there when sweep_main calls a life. */
@@ -25,8 +25,8 @@ int64_t sweep_now_ms(void);
 /* Waits for the child at most so long, then kills it, which is wrong. The wait status; -1: it hung. */
 int sweep_wait(pid_t pid, int64_t wait_ms);
 
-/* A new directory for one life, and its end with everything in it. */
+/* A new directory for one life, and its end with everything in it; MCPAUTH_KEEP keeps that of one that was not good. */
 bool sweep_make_dir(char *path, size_t cap);
-void sweep_drop_dir(const char *path);
+void sweep_drop_dir(const char *path, bool good);
 
 #endif
