@@ -14,6 +14,7 @@ from harness.world import World  # noqa: E402
 
 def pytest_addoption(parser):
     parser.addoption("--keep", action="store_true", help="keep every scratch directory")
+    parser.addoption("--part", choices=["all", "together", "alone"], default="all", help="the tests that may run beside others, or those marked alone")
 
 
 def pytest_configure(config):
@@ -36,10 +37,38 @@ def pytest_runtest_makereport(item, call):
 SANITIZED = ("test_attacks_", "test_module_", "test_daemon_link", "test_daemon_journal", "test_property", "test_review", "test_keys_", "test_alerts_")
 
 
-def pytest_collection_modifyitems(items):
+# What takes longest begins first, so that no process is left with it at the end.
+LONGEST = ("test_drill_restarts.py", "test_audit_forward.py", "test_daemon_http.py", "test_audit_faults.py", "test_drill_provider.py", "test_audit_shelf.py",
+           "test_audit_hostile.py", "test_attacks_keysource.py", "test_audit_required.py")
+# Each test of these files may go to another process; of all others a file stays together, because its tests share a World.
+DIVISIBLE = {"test_drill_restarts.py"}
+
+
+def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.path.name.startswith(SANITIZED) and item.path.name != "test_module_config.py":
             item.add_marker("sanitize")
+    part = config.getoption("--part")
+    if part != "all":
+        parts = {"together": [], "alone": []}
+        for item in items:
+            parts["alone" if item.get_closest_marker("alone") else "together"].append(item)
+        items[:] = parts.pop(part)
+        config.hook.pytest_deselected(items=[item for others in parts.values() for item in others])
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With -n: a file's tests go to one process, in the order of collection."""
+    from xdist.scheduler import LoadFileScheduling  # only where it is asked for
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            name = super()._split_scope(nodeid)
+            return nodeid if name in DIVISIBLE else name
+
+    return Scheduling(config, log)
 
 
 def _worlds(request, name):

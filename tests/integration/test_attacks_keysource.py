@@ -176,6 +176,7 @@ def test_36_no_kid_left_a_trace(attacks):
 
 # -- 37 ---------------------------------------------------------------------------------------------------------------------------------------
 
+@pytest.mark.alone
 def test_37_a_flood_of_random_kids_causes_one_fetch_at_most(attacks):
     attacks.refuse(attacks.stack.token(header={"kid": secrets.token_hex(8)}), "key_unknown", attack="37 first", fetches=1)
     before, started = attacks.fetches(), time.monotonic()

@@ -343,6 +343,7 @@ def test_9_a_signature_has_one_spelling_even_for_a_token_that_is_cached(attacks)
 NESTED = 5500
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("make", [
     pytest.param(lambda i: signed(i, b64url(b"[" * NESTED), "e30"), id="14 header of brackets only"),
     pytest.param(lambda i: signed(i, b64url(b'{"a":' * (NESTED // 5)), "e30"), id="14 header of open objects"),

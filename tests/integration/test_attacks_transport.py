@@ -590,6 +590,7 @@ def test_70_the_listed_ones_are_let_in_and_may_read_refusals(attacks):
 
 # -- 71: replay -------------------------------------------------------------------------------------------------------------------------------------
 
+@pytest.mark.alone
 def test_71_a_cached_token_ends_with_its_exp_and_restarts_change_nothing(attacks):
     """Known from before, over a graceful restart and over a full one."""
     stack, issuer = attacks.stack, attacks.exact

@@ -22,6 +22,17 @@ def child(admind):
     child.close()
 
 
+def admitted(admind):
+    """Whether there is room for another child."""
+    child = Child(admind.dirs.socket)
+    try:
+        return child.hello() == 0
+    except (BrokenPipeError, ConnectionResetError):
+        return False
+    finally:
+        child.close()
+
+
 def alive(admind):
     """An honest child is served as ever."""
     honest = Child(admind.dirs.socket)
@@ -287,6 +298,7 @@ def test_a_thousand_connections_leave_room_for_http(admind):
     finally:
         for one in crowd:
             one.close()
+    wait_until(lambda: admitted(admind), 10, "the daemon has seen that the crowd is gone")
     assert alive(admind)
 
 

@@ -41,6 +41,7 @@ def test_rotation_with_overlap_refuses_nobody_and_costs_one_fetch(world):
     assert stack.issuer.count() - fetches == 1
 
 
+@pytest.mark.alone
 def test_hard_cut_refuses_good_tokens_for_a_second_at_the_most_and_costs_one_fetch(world):
     stack = drill_stack(world)
     old = stack.issuer.mint()

@@ -5,8 +5,11 @@ import os
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import jwt
 import pytest
@@ -17,7 +20,7 @@ from harness.admind import parse_metrics
 from harness.canary import Canaries
 from harness.httpd import foreign_crash
 from harness.issuer import b64url_decode
-from harness.process import thread_as
+from harness.process import free_port, take_port, thread_as
 
 
 @pytest.fixture
@@ -236,6 +239,17 @@ def test_ports_are_bindable(world):
         s.bind(("127.0.0.1", httpd.port))
 
 
+def test_a_port_is_one_process_s_until_it_ends():
+    script = "import sys; from harness.process import free_port, take_port; print(free_port(), take_port(int(sys.argv[1])), flush=True); input()"
+    ours = free_port()
+    with subprocess.Popen([sys.executable, "-c", script, str(ours)], cwd=Path(__file__).parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        theirs, took_ours = other.stdout.readline().split()
+        assert took_ours == "False" and not take_port(int(theirs))
+        other.communicate("\n")
+    assert take_port(int(theirs)) and not take_port(int(theirs))
+
+
+@pytest.mark.alone
 def test_load_keeps_its_rate_over_a_graceful_restart(world):
     httpd = world.httpd(module=False)
     with Load(httpd.port, "/index.html", method="GET", rate=300) as load:

@@ -10,7 +10,7 @@ import pytest
 from harness import SOURCE, paths, wait_until
 from harness.process import Process, port_answers
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]  # it builds in the folder of the others, and chooses its ports itself
 not_here = pytest.mark.skipif(paths.SANITIZE or paths.VALGRIND, reason="quickstart has a build of its own")
 ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": os.environ.get("HOME", "/root"), "TERM": "dumb", "LANG": "C.UTF-8"}
 

@@ -16,8 +16,8 @@ APACHE_MODULES = Path(os.environ.get("MCPAUTH_APACHE_MODULES") or "/usr/lib/apac
 SANITIZE = os.environ.get("MCPAUTH_SANITIZE") == "1"
 VALGRIND = os.environ.get("MCPAUTH_VALGRIND") == "1"
 KEEP = os.environ.get("MCPAUTH_KEEP") == "1"
-# Deadlines are for a quiet machine; instrumented programs get more.
-PATIENCE = 10 if VALGRIND else 3 if SANITIZE else 1
+# Deadlines are for a quiet machine; instrumented programs get more, and so do tests beside others.
+PATIENCE = (10 if VALGRIND else 3 if SANITIZE else 1) * (2 if "PYTEST_XDIST_WORKER" in os.environ else 1)
 
 
 def built_program(name):

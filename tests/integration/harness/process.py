@@ -2,6 +2,7 @@
 """Processes, ports and waiting. Nothing here sleeps for luck: everything polls a condition until a deadline."""
 import contextlib
 import ctypes
+import fcntl
 import os
 import platform
 import pwd
@@ -13,14 +14,29 @@ import time
 
 from . import paths
 
+# One byte for each port, locked for as long as this process lives: tests run in several processes at once, and between the choice of a port and
+# its use nothing else holds it. Children do not inherit these locks. The file is never closed, because closing it would let all of them go.
+_locks = os.open("/tmp/mcpauth-ports", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
 _taken = set()
+
+
+def take_port(port):
+    """Whether this port was nobody's and is ours now, until the process ends."""
+    if port in _taken:  # a process's own locks never refuse it
+        return False
+    try:
+        fcntl.lockf(_locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except (BlockingIOError, PermissionError):
+        return False
+    _taken.add(port)
+    return True
 
 
 def free_port():
     """A loopback port below the kernel's range for outgoing connections, so that no client of ours can sit on it."""
     for _ in range(400):
         port = random.SystemRandom().randrange(20000, 32000)
-        if port in _taken:
+        if not take_port(port):
             continue
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -28,7 +44,6 @@ def free_port():
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        _taken.add(port)
         return port
     raise RuntimeError("no free port")
 
