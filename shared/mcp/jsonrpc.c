@@ -191,8 +191,11 @@ static mcpa_rpc_fault_t read_id(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan)
     return MCPA_RPC_BAD_ID;
 }
 
-static bool is_method(mcpa_str_t method)
+bool mcpa_rpc_is_method(mcpa_str_t method)
 {
+    if (method.len == 0 || method.len > MCPA_RPC_METHOD_MAX_BYTES) {
+        return false;
+    }
     for (size_t i = 0; i < method.len; i++) {
         char c = method.ptr[i];
         bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
@@ -226,7 +229,7 @@ static mcpa_rpc_fault_t read_top_member(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, 
     }
     if (mcpa_str_eqz(name, "method")) {
         fault = read_text(rpc, scan, MCPA_RPC_METHOD_MAX_BYTES, MCPA_RPC_BAD_METHOD, &rpc->method);
-        return fault == MCPA_RPC_OK && !is_method(rpc->method) ? MCPA_RPC_BAD_METHOD : fault;
+        return fault == MCPA_RPC_OK && !mcpa_rpc_is_method(rpc->method) ? MCPA_RPC_BAD_METHOD : fault;
     }
     if (mcpa_str_eqz(name, "params")) {
         rpc->has_params = true;

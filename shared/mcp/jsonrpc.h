@@ -60,6 +60,8 @@ typedef struct mcpa_rpc {
 mcpa_rpc_fault_t mcpa_rpc_scan(mcpa_rpc_t *rpc, mcpa_str_t body) MCPA_MUST_CHECK;
 /* The next of rpc->subscriptions; scan begins as {0}. MCPA_ENOTFOUND at the end; MCPA_EMALFORMED: an element is no string a name may be. */
 mcpa_status_t mcpa_rpc_next_uri(const mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, char memory[MCPA_RPC_URI_MAX_BYTES], mcpa_str_t *uri) MCPA_MUST_CHECK;
+/* Whether this is a name that a method can have: 1 to MCPA_RPC_METHOD_MAX_BYTES of [A-Za-z0-9._/-] without "..". */
+bool mcpa_rpc_is_method(mcpa_str_t method);
 /* Never NULL. */
 const char *mcpa_rpc_fault_word(mcpa_rpc_fault_t fault);
 

@@ -72,23 +72,37 @@ mcpa_status_t mcpa_mirror_decode(mcpa_str_t header, char *memory, size_t cap, mc
 
 /* ---- header against body */
 
-mcpa_str_t mcpa_mirror_name(const mcpa_rpc_t *rpc)
+typedef struct row {
+    const char *method;
+    size_t member;
+} row_t;
+
+static const row_t *find_row(mcpa_str_t method)
 {
-    static const struct {
-        const char *method;
-        size_t member;
-    } rows[] = {
+    static const row_t rows[] = {
         { "tools/call", offsetof(mcpa_rpc_t, name) },      { "prompts/get", offsetof(mcpa_rpc_t, name) },
         { "resources/read", offsetof(mcpa_rpc_t, uri) },   { "tasks/get", offsetof(mcpa_rpc_t, task_id) },
         { "tasks/update", offsetof(mcpa_rpc_t, task_id) }, { "tasks/cancel", offsetof(mcpa_rpc_t, task_id) },
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (mcpa_str_eqz(rpc->method, rows[i].method)) {
-            return *(const mcpa_str_t *)((const char *)rpc + rows[i].member);
+        if (mcpa_str_eqz(method, rows[i].method)) {
+            return &rows[i];
         }
     }
-    return MCPA_STR_NONE;
+    return NULL;
+}
+
+bool mcpa_mirror_has_name(mcpa_str_t method)
+{
+    return find_row(method) != NULL;
+}
+
+mcpa_str_t mcpa_mirror_name(const mcpa_rpc_t *rpc)
+{
+    const row_t *row = find_row(rpc->method);
+
+    return row != NULL ? *(const mcpa_str_t *)((const char *)rpc + row->member) : MCPA_STR_NONE;
 }
 
 static bool name_is_true(const mcpa_rpc_t *rpc, mcpa_str_t header)

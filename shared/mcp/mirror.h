@@ -27,7 +27,9 @@ mcpa_mirror_fault_t mcpa_mirror_check(mcpa_revision_t *revision, const mcpa_rpc_
 /* The value of Mcp-Name or Mcp-Param-*: literal, or "=?base64?...?=" decoded into memory. MCPA_EMALFORMED: broken base64, no UTF-8, control
  * characters, or a literal that is not visible ASCII. MCPA_ETOOBIG. */
 mcpa_status_t mcpa_mirror_decode(mcpa_str_t header, char *memory, size_t cap, mcpa_str_t *value) MCPA_MUST_CHECK;
-/* The name that Mcp-Name repeats for this method, and by which rules tell operations apart; {NULL, 0} when it has none. */
+/* Whether Mcp-Name repeats a name for this method. */
+bool mcpa_mirror_has_name(mcpa_str_t method);
+/* The name that it repeats; {NULL, 0} when the method or the message has none. */
 mcpa_str_t mcpa_mirror_name(const mcpa_rpc_t *rpc);
 /* JSON-RPC's code for the error object. */
 int mcpa_mirror_code(mcpa_mirror_fault_t fault);

@@ -32,8 +32,8 @@ static bool stands_in(mcpa_str_t list, mcpa_str_t word)
     return false;
 }
 
-/* MCP asks servers not to name offline_access: whether a client may refresh is between it and its authorization server. All that a request needs
- * stands in one challenge, or the client would come back once for each. */
+/* MCP asks servers not to name offline_access: whether a client may refresh is between it and its authorization server. All that
+ * a request needs stands in one challenge, or the client would come back once for each. */
 static void print_scopes(mcpa_out_t *out, mcpa_str_t location, mcpa_str_t operation)
 {
     const mcpa_str_t lists[] = { location, operation };

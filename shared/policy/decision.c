@@ -6,8 +6,8 @@
 #include "policy/credential.h"
 #include "policy/stage.h"
 
-/* Stages of verification are left out for a token the cache knows. */
-typedef enum when { ALWAYS, UNLESS_KNOWN } when_t;
+/* Stages of verification are left out for a token the cache knows, stages of inspection where the policy does not inspect. */
+typedef enum when { ALWAYS, UNLESS_KNOWN, IF_INSPECTED } when_t;
 
 typedef struct stage {
     const char *name;
@@ -21,7 +21,6 @@ static mcpa_reason_t check_framing(mcpa_work_t *w);
 static mcpa_reason_t check_origin(mcpa_work_t *w);
 static mcpa_reason_t answer_preflight(mcpa_work_t *w);
 static mcpa_reason_t take_credential(mcpa_work_t *w);
-static mcpa_reason_t check_scopes(mcpa_work_t *w);
 
 /* The life of a request, top to bottom. The first stage that does not pass is final; nothing after it is run or charged. */
 static const stage_t stages[] = {
@@ -43,7 +42,14 @@ static const stage_t stages[] = {
     { "remember", UNLESS_KNOWN, mcpa_stage_remember_token },   /* for the next request with this token */
     { "subject limit", ALWAYS, mcpa_stage_charge_subject },
     { "client limit", ALWAYS, mcpa_stage_charge_client },
-    { "scopes", ALWAYS, check_scopes }, /* all that the Location needs */
+    { "media type", IF_INSPECTED, mcpa_stage_check_media_type }, /* JSON, and not encoded */
+    { "body", IF_INSPECTED, mcpa_stage_read_body },           /* whole, up to the policy's size; only for who was let in so far */
+    { "message", IF_INSPECTED, mcpa_stage_scan_message },     /* one JSON-RPC message that no two parsers read differently */
+    { "mirrors", IF_INSPECTED, mcpa_stage_check_mirrors },    /* headers that others route by say the same */
+    { "protocol", IF_INSPECTED, mcpa_stage_check_protocol },  /* a revision that is let in */
+    { "operation", IF_INSPECTED, mcpa_stage_rule_operation }, /* what rules say of it; nobody's is nobody's to call */
+    { "scopes", ALWAYS, mcpa_stage_check_scopes },            /* all that the Location and the operation need */
+    { "tool limit", IF_INSPECTED, mcpa_stage_charge_tool },
 };
 
 static bool origin_is_listed(const mcpa_policy_t *policy, mcpa_str_t origin)
@@ -56,6 +62,11 @@ static bool origin_is_listed(const mcpa_policy_t *policy, mcpa_str_t origin)
     return false;
 }
 
+static bool is_left_out(const mcpa_work_t *w, when_t when)
+{
+    return when == UNLESS_KNOWN ? w->is_known : when == IF_INSPECTED && w->policy->inspect == MCPA_INSPECT_OFF;
+}
+
 mcpa_reason_t mcpa_decide(mcpa_decision_t *decision, const mcpa_request_t *request, const mcpa_policy_t *policy,
                           const mcpa_env_t *env)
 {
@@ -63,7 +74,7 @@ mcpa_reason_t mcpa_decide(mcpa_decision_t *decision, const mcpa_request_t *reque
     mcpa_reason_t reason = MCPA_REASON_UNDECIDED;
 
     for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
-        if (stages[i].when == UNLESS_KNOWN && w.is_known) {
+        if (is_left_out(&w, stages[i].when)) {
             continue;
         }
         reason = stages[i].run(&w);
@@ -145,13 +156,6 @@ static mcpa_reason_t take_credential(mcpa_work_t *w)
         }
     }
     return reason;
-}
-
-static mcpa_reason_t check_scopes(mcpa_work_t *w)
-{
-    bool covered = mcpa_scopes_cover_all(&w->decision->principal.scopes, w->policy->scope_model, mcpa_str(w->policy->scopes));
-
-    return covered ? MCPA_REASON_PASS : MCPA_REASON_SCOPE_MISSING;
 }
 
 int mcpa_decision_status(const mcpa_decision_t *decision)

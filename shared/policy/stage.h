@@ -22,12 +22,14 @@ typedef struct mcpa_work {
     mcpa_jwks_t *keys;       /* own reference */
     const mcpa_key_t *key;   /* borrows from keys */
     uint64_t verify_start_us;
+    mcpa_message_t *message; /* the caller's; NULL until it was read */
 } mcpa_work_t;
 
 /* stage_limit.c */
 mcpa_reason_t mcpa_stage_charge_address(mcpa_work_t *w);
 mcpa_reason_t mcpa_stage_charge_subject(mcpa_work_t *w);
 mcpa_reason_t mcpa_stage_charge_client(mcpa_work_t *w);
+mcpa_reason_t mcpa_stage_charge_tool(mcpa_work_t *w);
 /* stage_cache.c */
 mcpa_reason_t mcpa_stage_recall_token(mcpa_work_t *w);
 mcpa_reason_t mcpa_stage_remember_token(mcpa_work_t *w);
@@ -41,5 +43,14 @@ mcpa_reason_t mcpa_stage_check_type(mcpa_work_t *w);
 mcpa_reason_t mcpa_stage_check_claims(mcpa_work_t *w);
 /* Writes the time since split_token into the decision. */
 void mcpa_work_note_verify_time(mcpa_work_t *w);
+/* stage_message.c */
+mcpa_reason_t mcpa_stage_check_media_type(mcpa_work_t *w);
+mcpa_reason_t mcpa_stage_read_body(mcpa_work_t *w);
+mcpa_reason_t mcpa_stage_scan_message(mcpa_work_t *w);
+mcpa_reason_t mcpa_stage_check_mirrors(mcpa_work_t *w);
+mcpa_reason_t mcpa_stage_check_protocol(mcpa_work_t *w);
+/* stage_operation.c */
+mcpa_reason_t mcpa_stage_rule_operation(mcpa_work_t *w);
+mcpa_reason_t mcpa_stage_check_scopes(mcpa_work_t *w);
 
 #endif

@@ -38,11 +38,12 @@ mcpa_reason_t mcpa_stage_charge_address(mcpa_work_t *w)
                   MCPA_REASON_ADDRESS_LIMIT);
 }
 
-/* issuer LF kind name. No issuer's URL has a line feed, and the kind keeps a client whose id was chosen to equal a user's apart
- * from that user (RFC 9700 section 4.15). */
-#define IDENTITY_BYTES (2 * MCPA_CLAIM_MAX_BYTES + 3)
+/* issuer LF kind name [LF tool]. No issuer's URL, subject or client id has a line feed, and the kind keeps a client whose id was
+ * chosen to equal a user's apart from that user (RFC 9700 section 4.15). */
+#define IDENTITY_BYTES (2 * MCPA_CLAIM_MAX_BYTES + MCPA_RPC_NAME_MAX_BYTES + 4)
 
-static mcpa_reason_t charge_identity(mcpa_work_t *w, mcpa_limit_key_t key, bool prefer_subject, mcpa_reason_t exceeded)
+static mcpa_reason_t charge_identity(mcpa_work_t *w, mcpa_limit_key_t key, bool prefer_subject, mcpa_str_t tool,
+                                     mcpa_reason_t exceeded)
 {
     const mcpa_principal_t *principal = &w->decision->principal;
     bool by_subject = principal->subject.ptr && (prefer_subject || !principal->client_id.ptr);
@@ -53,6 +54,10 @@ static mcpa_reason_t charge_identity(mcpa_work_t *w, mcpa_limit_key_t key, bool 
     mcpa_out_str(&identity, principal->issuer);
     mcpa_out_z(&identity, by_subject ? "\ns" : "\nc");
     mcpa_out_str(&identity, by_subject ? principal->subject : principal->client_id);
+    if (tool.ptr) {
+        mcpa_out_char(&identity, '\n');
+        mcpa_out_str(&identity, tool);
+    }
     if (mcpa_out_status(&identity) != MCPA_OK) {
         return MCPA_REASON_UNDECIDED;
     }
@@ -61,10 +66,19 @@ static mcpa_reason_t charge_identity(mcpa_work_t *w, mcpa_limit_key_t key, bool 
 
 mcpa_reason_t mcpa_stage_charge_subject(mcpa_work_t *w)
 {
-    return charge_identity(w, MCPA_LIMIT_SUBJECT, true, MCPA_REASON_SUBJECT_LIMIT);
+    return charge_identity(w, MCPA_LIMIT_SUBJECT, true, MCPA_STR_NONE, MCPA_REASON_SUBJECT_LIMIT);
 }
 
 mcpa_reason_t mcpa_stage_charge_client(mcpa_work_t *w)
 {
-    return charge_identity(w, MCPA_LIMIT_CLIENT, false, MCPA_REASON_CLIENT_LIMIT);
+    return charge_identity(w, MCPA_LIMIT_CLIENT, false, MCPA_STR_NONE, MCPA_REASON_CLIENT_LIMIT);
+}
+
+/* Last of all: only a call that goes upstream takes from the tool's share. */
+mcpa_reason_t mcpa_stage_charge_tool(mcpa_work_t *w)
+{
+    if (!mcpa_str_eqz(w->decision->operation, "tools/call")) {
+        return MCPA_REASON_PASS;
+    }
+    return charge_identity(w, MCPA_LIMIT_TOOL, true, w->decision->operation_name, MCPA_REASON_TOOL_LIMIT);
 }
