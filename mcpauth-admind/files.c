@@ -10,6 +10,9 @@
 #include <unistd.h>
 
 #include "base/crash.h"
+
+#define WIPE_MAX_BYTES 65536 /* secrets are small */
+
 /* Reads to the end; a file that grows while we read is cut off at the ceiling like any other. */
 static mcpa_status_t read_all(int fd, size_t max_bytes, char **memory, size_t *len)
 {
@@ -121,11 +124,53 @@ bool admind_dir_sync(const char *path)
     return ok;
 }
 
+bool admind_file_wipe(int fd)
+{
+    static const char zeroes[4096];
+    struct stat st;
+    off_t at = 0;
+    bool ok;
+
+    if (fd < 0) {
+        return true;
+    }
+    ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink <= 1; /* by another name it may be somebody's */
+    while (ok && at < st.st_size && at < WIPE_MAX_BYTES) {
+        off_t rest = st.st_size - at;
+        ssize_t n = pwrite(fd, zeroes, rest < (off_t)sizeof(zeroes) ? (size_t)rest : sizeof(zeroes), at);
+
+        ok = n > 0 || (n < 0 && errno == EINTR);
+        at += n > 0 ? n : 0;
+    }
+    ok = ok && at >= st.st_size && fdatasync(fd) == 0;
+    close(fd);
+    return ok;
+}
+
+bool admind_file_erase(const char *path)
+{
+    (void)admind_file_wipe(open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)); /* removed in any case */
+    return unlink(path) == 0 || errno == ENOENT;
+}
+
+/* The file as it was, and nothing beside it. */
+static mcpa_status_t give_up(const char *temporary, int fd)
+{
+    int saved = errno;
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    (void)admind_file_erase(temporary);
+    errno = saved;
+    return MCPA_EIO;
+}
+
 mcpa_status_t admind_file_replace(const char *path, mcpa_str_t text, mode_t mode)
 {
     char temporary[PATH_MAX];
     int n = snprintf(temporary, sizeof(temporary), "%s.tmp", path);
-    int fd, saved;
+    int fd;
 
     if (n < 0 || (size_t)n >= sizeof(temporary)) {
         errno = ENAMETOOLONG;
@@ -133,7 +178,7 @@ mcpa_status_t admind_file_replace(const char *path, mcpa_str_t text, mode_t mode
     }
     /* A fixed name: what a killed daemon left behind is replaced, never piled up. EXCL and NOFOLLOW: never through somebody's
      * link. */
-    if (unlink(temporary) != 0 && errno != ENOENT) {
+    if (!admind_file_erase(temporary)) {
         return MCPA_EIO;
     }
     fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -141,19 +186,12 @@ mcpa_status_t admind_file_replace(const char *path, mcpa_str_t text, mode_t mode
         return MCPA_EIO;
     }
     if (!admind_write_all(fd, text.ptr, text.len) || fchmod(fd, mode) != 0 || fsync(fd) != 0) {
-        saved = errno;
-        close(fd);
-        unlink(temporary);
-        errno = saved;
-        return MCPA_EIO;
+        return give_up(temporary, fd);
     }
     close(fd);
     MCPA_CRASH("file.written");
     if (rename(temporary, path) != 0) {
-        saved = errno;
-        unlink(temporary);
-        errno = saved;
-        return MCPA_EIO;
+        return give_up(temporary, -1);
     }
     return admind_dir_sync(path) ? MCPA_OK : MCPA_EIO;
 }

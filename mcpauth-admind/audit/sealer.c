@@ -8,6 +8,7 @@
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/crash.h"
@@ -110,17 +111,20 @@ static mcpa_status_t load_key(admind_sealer_t *sealer)
     return status;
 }
 
-/* The blocks of the old file outlive its name: they are written over, as far as the file system lets us. */
+/* The blocks of the old file outlive its name. */
 static void wipe(int fd)
 {
-    static const char zeroes[ADMIND_SEAL_KEY_BYTES];
-
-    if (fd >= 0) {
-        if (pwrite(fd, zeroes, sizeof(zeroes), 0) < 0 || fdatasync(fd) != 0) {
-            admind_log(ADMIND_DEBUG, "MCPA2137", "the blocks of the last seal key could not be written over: %s", strerror(errno));
-        }
-        close(fd);
+    if (!admind_file_wipe(fd)) {
+        admind_log(ADMIND_DEBUG, "MCPA2137", "the blocks of the last seal key could not be written over: %s", strerror(errno));
     }
+}
+
+/* Replaced, although that could not be made sure. */
+static bool is_nameless(int fd)
+{
+    struct stat st;
+
+    return fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink == 0;
 }
 
 static void store_key(admind_sealer_t *sealer)
@@ -144,7 +148,9 @@ static void store_key(admind_sealer_t *sealer)
         admind_log(ADMIND_ERR, "MCPA2134", "%s: %s; the journal is not sealed until this is mended", path, strerror(errno));
     }
     sealer->failing = true;
-    if (old >= 0) {
+    if (is_nameless(old)) {
+        wipe(old);
+    } else if (old >= 0) {
         close(old);
     }
 }
@@ -172,7 +178,7 @@ static bool store_origin(const admind_sealer_t *sealer, const admind_seal_key_t 
     OPENSSL_cleanse(text, sizeof(text));
     close(fd);
     if (!stored || !admind_dir_sync(path)) {
-        unlink(path);
+        (void)admind_file_erase(path);
         return false;
     }
     return true;
@@ -234,11 +240,22 @@ static const char *misfit(const admind_sealer_t *sealer)
     return sealer->key.epoch < last->epoch ? "it is older than the journal's last seal" : NULL;
 }
 
+/* A daemon that was killed may have left a key there that is in use by now. */
+static void erase_leftover(const admind_sealer_t *sealer)
+{
+    char path[PATH_MAX];
+
+    if (path_of(path, sealer, KEY_FILE ".tmp") && !admind_file_erase(path)) {
+        admind_log(ADMIND_WARNING, "MCPA2139", "%s holds a seal key and cannot be removed: %s", path, strerror(errno));
+    }
+}
+
 void admind_sealer_start(admind_sealer_t *sealer, int64_t now_us)
 {
     mcpa_status_t status = load_key(sealer);
     const char *why = status == MCPA_OK ? misfit(sealer) : status == MCPA_ENOTFOUND ? "it is gone" : "it cannot be read";
 
+    erase_leftover(sealer);
     sealer->begun_us = sealer->done.chain.lines > 0 ? now_us : 0;
     sealer->has_key = why == NULL;
     if (status == MCPA_ENOTFOUND && !sealer->done.sealed) {

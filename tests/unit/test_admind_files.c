@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files that are replaced as a whole leave no second copy of what they hold: not when it fails, not when the daemon was killed in between. */
+#include "admind_support.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+
+#include "audit/sealer.h"
+#include "files.h"
+
+/* ---- a rename and a sync that fail when told, and show what stood in the temporary file */
+
+static bool fail_rename, fail_sync;
+static int seen = -1; /* the temporary file, whatever becomes of its name */
+
+int rename(const char *from, const char *to)
+{
+    int (*real)(const char *, const char *) = (int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename");
+
+    if (!fail_rename) {
+        return real(from, to);
+    }
+    seen = open(from, O_RDONLY | O_CLOEXEC);
+    errno = EIO;
+    return -1;
+}
+
+int fsync(int fd)
+{
+    int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+    char path[64];
+
+    if (!fail_sync) {
+        return real(fd);
+    }
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    seen = open(path, O_RDONLY | O_CLOEXEC);
+    errno = EIO;
+    return -1;
+}
+
+#define SECRET "secret secret secret"
+
+/* What the blocks of 'seen' hold. */
+static void assert_wiped(void)
+{
+    char text[64] = "", zeroes[64] = "";
+
+    assert_true(seen >= 0);
+    assert_int_equal(pread(seen, text, sizeof(text), 0), sizeof(SECRET) - 1);
+    assert_memory_equal(text, zeroes, sizeof(SECRET) - 1);
+    close(seen);
+    seen = -1;
+}
+
+static int setup(void **state)
+{
+    fail_rename = fail_sync = false;
+    return make_dir(state);
+}
+
+static void what_cannot_be_finished_leaves_the_old_file_and_no_copy(void **state)
+{
+    (void)state;
+    put_file("key", "old", 3);
+    for (int i = 0; i < 2; i++) {
+        fail_rename = i == 0;
+        fail_sync = i == 1;
+        errno = 0;
+        assert_int_equal(admind_file_replace(in_dir("key"), MCPA_STR(SECRET), 0600), MCPA_EIO);
+        assert_int_equal(errno, EIO);
+        assert_string_equal(get_file("key"), "old");
+        assert_false(is_there("key.tmp"));
+        assert_wiped();
+    }
+    fail_sync = false;
+    assert_int_equal(admind_file_replace(in_dir("key"), MCPA_STR("new"), 0600), MCPA_OK);
+    assert_string_equal(get_file("key"), "new");
+}
+
+static void what_a_killed_daemon_left_is_wiped_before_it_is_replaced(void **state)
+{
+    (void)state;
+    put_file("key.tmp", SECRET, sizeof(SECRET) - 1);
+    seen = open(in_dir("key.tmp"), O_RDONLY | O_CLOEXEC);
+    assert_int_equal(admind_file_replace(in_dir("key"), MCPA_STR("new"), 0600), MCPA_OK);
+    assert_string_equal(get_file("key"), "new");
+    assert_wiped();
+}
+
+static void a_link_is_removed_and_what_it_leads_to_is_not_touched(void **state)
+{
+    (void)state;
+    put_file("other", SECRET, sizeof(SECRET) - 1);
+    assert_int_equal(symlink(in_dir("other"), in_dir("a.tmp")), 0);
+    assert_int_equal(link(in_dir("other"), in_dir("b.tmp")), 0);
+    assert_true(admind_file_erase(in_dir("a.tmp")) && admind_file_erase(in_dir("b.tmp")) && admind_file_erase(in_dir("c.tmp")));
+    assert_false(is_there("a.tmp") || is_there("b.tmp"));
+    assert_string_equal(get_file("other"), SECRET);
+}
+
+static void start_sealing(void)
+{
+    admind_sealer_t *sealer = admind_sealer_new(test_dir);
+
+    assert_non_null(sealer);
+    admind_sealer_start(sealer, NOON_US);
+    admind_sealer_free(&sealer);
+}
+
+static void a_start_leaves_no_key_of_an_interrupted_one(void **state)
+{
+    (void)state;
+    start_sealing();
+    put_file("seal.key.tmp", SECRET, sizeof(SECRET) - 1);
+    seen = open(in_dir("seal.key.tmp"), O_RDONLY | O_CLOEXEC);
+    start_sealing(); /* its key fits, so nothing is replaced */
+    assert_false(is_there("seal.key.tmp"));
+    assert_wiped();
+}
+
+static void an_origin_key_that_is_not_safe_on_disk_is_wiped(void **state)
+{
+    char text[ADMIND_SEAL_KEY_BYTES] = "", zeroes[ADMIND_SEAL_KEY_BYTES] = "";
+
+    (void)state;
+    fail_sync = true;
+    start_sealing();
+    assert_false(is_there("seal-origin.key") || is_there("seal.key"));
+    assert_true(pread(seen, text, sizeof(text), 0) > 64);
+    assert_memory_equal(text, zeroes, sizeof(text));
+    close(seen);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, drop_dir)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_cannot_be_finished_leaves_the_old_file_and_no_copy),
+        TEST(what_a_killed_daemon_left_is_wiped_before_it_is_replaced),
+        TEST(a_link_is_removed_and_what_it_leads_to_is_not_touched),
+        TEST(a_start_leaves_no_key_of_an_interrupted_one),
+        TEST(an_origin_key_that_is_not_safe_on_disk_is_wiped),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
