@@ -14,7 +14,8 @@ from harness.process import wait_until
 # of a few times.
 RECORD, BATCH, ROUND, SELDOM = 0.00015, 0.0015, 0.01, 0.05
 RATES = {
-    "spool.committing": RECORD, "spool.written": RECORD, "spool.committed": RECORD, "segment.torn": RECORD, "ingest.taken": 2 * RECORD,
+    "audit.answering": RECORD, "audit.recorded": RECORD, "audit.answered": RECORD, "spool.committing": RECORD, "spool.written": RECORD, "spool.committed": RECORD, "segment.torn": RECORD,
+    "ingest.taken": 2 * RECORD,
     "link.sending": BATCH, "link.sent": BATCH, "segment.syncing": 2 * BATCH, "segment.synced": 2 * BATCH, "spool.acked": ROUND,
     "journal.torn": ROUND, "journal.written": ROUND, "journal.synced": ROUND, "daemon.committed": ROUND, "daemon.acked": ROUND,
     "file.written": 0.2, "journal.opened": 0.1, "shelf.slice": 0.003, "shelf.packed": 0.1, "shelf.renamed": 0.1, "shelf.synced": 0.1,
@@ -24,6 +25,7 @@ MOODS = (0.2, 0.5, 1, 1, 2)  # every life has its own: who always dies young nev
 POINT = re.compile(r'MCPA_CRASH(?:_DUE)?\("([\w.]+)"\)')
 # How often each is done, against the others.
 EVENTS = {"kill child": 8, "kill daemon": 4, "kill httpd": 1, "stop daemon": 3, "graceful": 2, "remove socket": 1, "journal full": 2, "step clock": 2}
+PACE_S = (0.2, 1.0)  # between two of them
 DAY = 86400
 
 
@@ -39,13 +41,15 @@ def points():
 class Chaos:
     """Keeps the programs running while it kills them. rates: {point: probability}; events: names of EVENTS."""
 
-    def __init__(self, rig, random, rates, server_rates=None, events=tuple(EVENTS), moods=MOODS, pace=(0.2, 1.0)):
-        self.rig, self.random, self.rates, self.events, self.moods, self.pace = rig, random, rates, events, moods, pace
+    def __init__(self, rig, random, rates, server_rates=None, events=tuple(EVENTS), moods=MOODS):
+        self.rig, self.random, self.rates, self.events, self.moods = rig, random, rates, events, moods
         self.server_rates = rates if server_rates is None else server_rates
         self.done = collections.Counter()   # outside events
         self.inside = collections.Counter()  # self-inflicted deaths of children, of daemons, by point
         self.open_limit = 0                 # requests that dead children can have had open
         self.children_killed = 0            # from outside
+        self.durability = "process"
+        self.in_sync = collections.Counter()  # kills, requests: of the whole those with durability=sync
         self.undo = []                      # [(when, what)]
         self.daemons = set()
         self.seen_crashes = 0
@@ -58,8 +62,8 @@ class Chaos:
 
     # -- keeping alive ------------------------------------------------------------------------------------------------------------------
 
-    def start_server(self, mpm):
-        durability = "process" if self.rig.mutant else self.random.choice(("process", "process", "sync"))
+    def start_server(self, mpm, durability="process"):
+        self.durability = durability
         self.rig.start_server(mpm, durability, self._mood(self.server_rates))
 
     def start_daemon(self):
@@ -93,16 +97,31 @@ class Chaos:
             raise AssertionError("httpd's parent ended by itself:\n" + self.rig.server.said())
         self._tend_daemon(now)
 
+    def kills(self):
+        return sum(self.inside.values()) + self.children_killed + self.done["kill daemon"] + self.done["kill httpd"]
+
+    def stretch(self, mpm, durability, seconds):
+        """A server of its own, from its start to its end."""
+        kills, first = self.kills(), self.rig.hammer.get("next") if self.rig.hammer else 0
+        self.start_server(mpm, durability)
+        if self.rig.hammer is None:
+            self.rig.start_hammer()
+        self.rig.hammer.go()
+        self.run(seconds)
+        self.settle()
+        if durability == "sync":
+            self.in_sync.update({"kills": self.kills() - kills, "requests": self.rig.hammer.get("next") - first})
+
     def run(self, seconds):
         end = time.monotonic() + seconds
-        due = time.monotonic() + self.random.uniform(*self.pace)
+        due = time.monotonic() + self.random.uniform(*PACE_S)
         while (now := time.monotonic()) < end:
             self.tend()
             if now >= due and self.events:
                 name = self.random.choices(self.events, [EVENTS[e] for e in self.events])[0]
                 if getattr(self, name.replace(" ", "_"))() is not False:
                     self.done[name] += 1
-                due = time.monotonic() + self.random.uniform(*self.pace)
+                due = time.monotonic() + self.random.uniform(*PACE_S)
             time.sleep(0.01)
 
     def settle(self):
@@ -111,7 +130,6 @@ class Chaos:
         for _, what in self.undo:
             what()
         self.undo = []
-        time.sleep(0.3)  # a record is written when its answer has left
         self.rig.server.stop()
         self.count()
 
@@ -170,7 +188,7 @@ class Chaos:
         # One may have come after the look.
         self.open_limit += (len(children) + 2) * server.threads
         self.count()
-        self.start_server(server.mpm)
+        self.start_server(server.mpm, self.durability)
 
     def stop_daemon(self):
         process = self.rig.daemon.process

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The torture's load: an HTTP/1.1 client of many threads that notes, in a file it shares with the driver, what became of each
- * request.
+ * request, and the server behind those that are proxied.
  *
- *   hammer PORT MAP IDS THREADS RATE TOKEN      RATE: requests a second, all threads together
+ *   hammer PORT UPSTREAM MAP IDS THREADS RATE {WEIGHT METHOD PLACE HEADERS}...
  *
- * MAP = header (4096 bytes, header_t) and IDS entries (entry_t). Request number n asks for /mcp/n or /on/n once and never again:
- * what broke gets no second try, a new number does. Words of the header: the driver writes stop, pause and agent_bytes, the
- * threads the rest; entry n belongs to the thread that drew n. */
+ * PORT and UPSTREAM: httpd's, and the one to serve the proxied requests on. RATE: requests a second, all threads together. Each four words more are
+ * a kind of request, drawn as often as its weight says against the others': METHOD PLACE/n with these header lines, each with its CRLF.
+ *
+ * MAP = header (4096 bytes, header_t) and IDS entries (entry_t). Request number n is sent once and never again: what broke gets no second try, a new
+ * number does. Words of the header: the driver writes stop, pause and agent_bytes, the threads the rest; entry n belongs to the thread that drew n. */
+#include "answer.h"
+#include "upstream.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -28,9 +33,13 @@
 #define HEADER_BYTES   4096
 #define THREADS_MAX    64
 #define AGENT_MAX      900 /* a record keeps up to 1024 bytes of it */
-#define ANSWER_MAX     8192
+#define REQUEST_MAX    8192
+#define READ_BYTES     16384
 #define ANSWER_WAIT_MS 10000
 #define PER_CONNECTION 100 /* so many requests at the most, then a new connection */
+#define KINDS_MAX      32
+#define WORDS          7 /* of the command line, before the kinds */
+#define KIND_WORDS     4
 
 typedef struct header {
     _Atomic uint32_t next; /* number of the next request */
@@ -42,21 +51,22 @@ typedef struct header {
     _Atomic uint32_t strange;     /* answers that are none of HTTP's */
 } header_t;
 
-enum { KIND_REQUIRED, KIND_ON, KIND_REFUSED_REQUIRED, KIND_REFUSED_ON, KINDS };
-/* Followed: complete, and the same connection answered another request later. A server answers a connection's requests one after
- * the other, so this one was over, record and all. */
-enum { UNUSED, SENT, BEGUN, COMPLETE, FOLLOWED };
+/* Begun: with bytes enough for a status. Complete: to the last byte, as the answer itself tells its length. */
+enum { UNUSED, SENT, BEGUN, COMPLETE };
 
 typedef struct entry {
-    uint8_t kind, outcome;
+    uint8_t kind, outcome; /* number of the kind, as the command line has them */
     uint16_t status;
 } entry_t;
+
+typedef struct kind {
+    int until; /* sum of the weights up to and with this one */
+    const char *method, *place, *headers;
+} kind_t;
 
 typedef struct worker {
     pthread_t thread;
     int fd, left;
-    bool has_last;
-    uint32_t last; /* the connection's last complete request */
     unsigned random;
 } worker_t;
 
@@ -65,7 +75,8 @@ static entry_t *entries;
 static uint32_t ids;
 static uint16_t port;
 static int64_t interval_ns; /* between two requests of one thread */
-static const char *token;
+static kind_t kinds[KINDS_MAX];
+static unsigned n_kinds;
 
 static int64_t now_ns(void)
 {
@@ -88,7 +99,6 @@ static void hang_up(worker_t *worker)
         (void)close(worker->fd);
         worker->fd = -1;
     }
-    worker->has_last = false;
 }
 
 static bool dial(worker_t *worker)
@@ -113,84 +123,60 @@ static bool dial(worker_t *worker)
 
 static uint8_t draw_kind(worker_t *worker)
 {
-    int n = rand_r(&worker->random) % 100;
+    int n = rand_r(&worker->random) % kinds[n_kinds - 1].until;
+    uint8_t kind = 0;
 
-    return n < 60 ? KIND_REQUIRED : n < 88 ? KIND_ON : n < 94 ? KIND_REFUSED_REQUIRED : KIND_REFUSED_ON;
+    while (kinds[kind].until <= n) {
+        kind++;
+    }
+    return kind;
 }
 
-static bool send_request(worker_t *worker, uint32_t id)
+static bool send_request(const worker_t *worker, uint32_t id)
 {
     static const char agent[AGENT_MAX + 1] = { [0 ... AGENT_MAX - 1] = 'h' };
-    uint8_t kind = entries[id].kind;
-    bool refused = kind >= KIND_REFUSED_REQUIRED;
+    const kind_t *kind = &kinds[entries[id].kind];
     uint32_t agent_bytes = atomic_load(&header->agent_bytes);
-    char text[ANSWER_MAX + AGENT_MAX];
-    int len = snprintf(text, sizeof(text),
-                       "GET /%s/%u HTTP/1.1\r\nHost: localhost\r\nUser-Agent: %.*s\r\nAuthorization: Bearer %s\r\n\r\n",
-                       kind == KIND_REQUIRED || kind == KIND_REFUSED_REQUIRED ? "mcp" : "on", id,
-                       (int)(agent_bytes < AGENT_MAX ? agent_bytes : AGENT_MAX), agent, refused ? "no.such.token" : token);
+    char text[REQUEST_MAX];
+    int len = snprintf(text, sizeof(text), "%s %s/%u HTTP/1.1\r\nHost: localhost\r\nUser-Agent: %.*s\r\n%s\r\n", kind->method, kind->place, id,
+                       (int)(agent_bytes < AGENT_MAX ? agent_bytes : AGENT_MAX), agent, kind->headers);
 
     return len > 0 && (size_t)len < sizeof(text) && send(worker->fd, text, (size_t)len, MSG_NOSIGNAL) == (ssize_t)len;
 }
 
-/* 0 while the head is not whole; -1 for what is no answer with a length; else the whole answer's bytes. */
-static ssize_t answer_bytes(const char *text)
+static void note(entry_t *entry, const answer_t *answer)
 {
-    const char *end = strstr(text, "\r\n\r\n");
-    const char *length = strcasestr(text, "\r\nContent-Length:");
-
-    if (end == NULL) {
-        return 0;
+    if (answer->status != 0) {
+        entry->status = answer->status;
+        entry->outcome = answer->state == ANSWER_WHOLE ? COMPLETE : BEGUN;
     }
-    if (length == NULL || length > end) {
-        return -1;
-    }
-    return end + 4 - text + strtol(length + 17, NULL, 10);
-}
-
-/* The first bytes of an answer are here. */
-static void note_begin(worker_t *worker, entry_t *entry, const char *text)
-{
-    if (entry->outcome != SENT || strlen(text) < 12) {
-        return;
-    }
-    entry->status = (uint16_t)strtoul(text + 9, NULL, 10);
-    entry->outcome = BEGUN;
-    if (worker->has_last) {
-        entries[worker->last].outcome = FOLLOWED;
+    if (answer->state == ANSWER_STRANGE) {
+        atomic_fetch_add(&header->strange, 1);
     }
 }
 
 /* Whether the connection can be used again. */
-static bool read_answer(worker_t *worker, entry_t *entry)
+static bool read_answer(const worker_t *worker, entry_t *entry)
 {
     struct pollfd wait = { .fd = worker->fd, .events = POLLIN };
-    char text[ANSWER_MAX];
-    size_t have = 0;
-    ssize_t whole = 0;
+    answer_t answer = { .to_head = strcmp(kinds[entry->kind].method, "HEAD") == 0 };
+    char bytes[READ_BYTES];
 
-    while (whole == 0 || (size_t)whole > have) {
+    while (!answer_is_over(&answer)) {
         ssize_t n;
 
         if (poll(&wait, 1, ANSWER_WAIT_MS) == 0) {
             atomic_fetch_add(&header->timeouts, 1);
             return false;
         }
-        n = recv(worker->fd, text + have, sizeof(text) - 1 - have, 0);
+        n = recv(worker->fd, bytes, sizeof(bytes), 0);
         if (n <= 0) {
-            return false; /* the other end is gone, or the answer longer than any of ours */
+            return false; /* the other end is gone */
         }
-        have += (size_t)n;
-        text[have] = '\0';
-        note_begin(worker, entry, text);
-        whole = whole != 0 ? whole : answer_bytes(text);
-        if (whole < 0) {
-            atomic_fetch_add(&header->strange, 1);
-            return false;
-        }
+        answer_take(&answer, bytes, (size_t)n);
+        note(entry, &answer);
     }
-    entry->outcome = COMPLETE;
-    return strcasestr(text, "\r\nConnection: close") == NULL;
+    return answer.state == ANSWER_WHOLE && !answer.closes;
 }
 
 static void ask(worker_t *worker)
@@ -206,10 +192,7 @@ static void ask(worker_t *worker)
     worker->left--;
     if (!send_request(worker, id) || !read_answer(worker, &entries[id])) {
         hang_up(worker);
-        return;
     }
-    worker->has_last = true;
-    worker->last = id;
 }
 
 static void *work(void *data)
@@ -258,27 +241,22 @@ static void *map_file(const char *path)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-int main(int argc, char **argv)
+/* false: they make no sense. */
+static bool read_kinds(int argc, char **argv)
+{
+    int sum = 0;
+
+    for (int at = WORDS; at + KIND_WORDS <= argc && n_kinds < KINDS_MAX; at += KIND_WORDS) {
+        sum += (int)strtoul(argv[at], NULL, 10);
+        kinds[n_kinds++] = (kind_t){ .until = sum, .method = argv[at + 1], .place = argv[at + 2], .headers = argv[at + 3] };
+    }
+    return sum > 0 && argc == WORDS + KIND_WORDS * (int)n_kinds;
+}
+
+static int run(unsigned long threads)
 {
     static worker_t workers[THREADS_MAX];
-    unsigned long threads, rate;
 
-    if (argc != 7) {
-        (void)fprintf(stderr, "hammer PORT MAP IDS THREADS RATE TOKEN\n");
-        return 2;
-    }
-    port = (uint16_t)strtoul(argv[1], NULL, 10);
-    ids = (uint32_t)strtoul(argv[3], NULL, 10);
-    threads = strtoul(argv[4], NULL, 10);
-    rate = strtoul(argv[5], NULL, 10);
-    token = argv[6];
-    header = map_file(argv[2]);
-    if (header == NULL || threads == 0 || threads > THREADS_MAX || rate == 0) {
-        (void)fprintf(stderr, "hammer: %s: cannot be mapped, or too many threads\n", argv[2]);
-        return 2;
-    }
-    entries = (entry_t *)(void *)((char *)header + HEADER_BYTES);
-    interval_ns = (int64_t)(1000000000UL * threads / rate);
     for (unsigned long i = 0; i < threads; i++) {
         workers[i].fd = -1;
         workers[i].random = (unsigned)(now_ns() + (int64_t)i * 7919);
@@ -290,4 +268,26 @@ int main(int argc, char **argv)
         (void)pthread_join(workers[i].thread, NULL);
     }
     return 0;
+}
+
+int main(int argc, char **argv)
+{
+    unsigned long threads, rate;
+
+    if (argc < WORDS || !read_kinds(argc, argv)) {
+        (void)fprintf(stderr, "hammer PORT UPSTREAM MAP IDS THREADS RATE {WEIGHT METHOD PLACE HEADERS}...\n");
+        return 2;
+    }
+    port = (uint16_t)strtoul(argv[1], NULL, 10);
+    ids = (uint32_t)strtoul(argv[4], NULL, 10);
+    threads = strtoul(argv[5], NULL, 10);
+    rate = strtoul(argv[6], NULL, 10);
+    header = map_file(argv[3]);
+    if (header == NULL || threads == 0 || threads > THREADS_MAX || rate == 0 || !upstream_start((uint16_t)strtoul(argv[2], NULL, 10))) {
+        (void)fprintf(stderr, "hammer: %s cannot be mapped, or port %s not be had, or the numbers make no sense\n", argv[3], argv[2]);
+        return 2;
+    }
+    entries = (entry_t *)(void *)((char *)header + HEADER_BYTES);
+    interval_ns = (int64_t)(1000000000UL * threads / rate);
+    return run(threads);
 }

@@ -5,9 +5,10 @@ import gzip
 import json
 import re
 
-REQUIRED, ON, REFUSED_REQUIRED, REFUSED_ON = range(4)
-UNUSED, SENT, BEGUN, COMPLETE, FOLLOWED = range(5)
-PATH = re.compile(r"^/(?:mcp|on)/(\d+)$")
+from shapes import SHAPES
+
+UNUSED, SENT, BEGUN, COMPLETE = range(4)
+PATH = re.compile(r"^/(?:mcp|on)/[a-z]+/(\d+)$")
 EXAMPLES = 8
 FILE = re.compile(r"^audit-(\d{4}-\d\d-\d\d)(?:\.(\d+))?\.jsonl(\.gz)?$")
 
@@ -29,7 +30,7 @@ class Journal:
 
     def __init__(self, folder, count):
         self.finals, self.decisions = bytearray(count), bytearray(count)
-        self.status, self.names = {}, {}
+        self.status, self.names, self.numbers = {}, {}, {}
         self.records = self.gaps = self.gap_sum = self.corrupt = self.broken = self.foreign = 0
         self.seqs = {}
         self.holes, self.notes = 0, []
@@ -88,9 +89,10 @@ class Journal:
         if not event:
             self.status[number] = record.get("status")
         # A request's two records carry one name, no other request has it.
-        if self.names.setdefault(number, record.get("request_id")) != record.get("request_id"):
+        name = record.get("request_id")
+        if self.names.setdefault(number, name) != name or self.numbers.setdefault(name, number) != number:
             self.foreign += 1
-            self.note(f"{where}: the two records of {number} have different request_ids")
+            self.note(f"{where}: request_id {name} of {number} is not the one of its other record, or {self.numbers.get(name)}'s")
 
 
 def line_of(record):
@@ -98,34 +100,33 @@ def line_of(record):
 
 
 class Verdict:
-    """counts: what was found; faults: those that must not be, {} when the journal is exactly what it should be.
+    """counts: what was found; answers: whole ones, by name of the shape and status; faults: those that must not be, {} when the journal is exactly what
+    it should be.
 
-    entries       [(kind, outcome, status)] as the clients noted them
+    entries       [(kind, outcome, status)] as the clients noted them; kind: number of the shape
     open_limit    requests that killed children can have had open
-    unhurt        range of numbers during which no child was killed, and records could be lost for want of room
-    decisions     the build writes decisions for MCPAuthAudit Required"""
+    unhurt        range of numbers during which no child was killed, and records could be lost for want of room"""
 
-    def __init__(self, journal, entries, open_limit, unhurt=range(0), decisions=True):
+    def __init__(self, journal, entries, open_limit, unhurt=range(0)):
         self.journal = journal
-        self.counts = collections.Counter()
+        self.counts, self.answers = collections.Counter(), collections.Counter()
         for number, (kind, outcome, status) in enumerate(entries):
-            self._request(number, kind, outcome, status, number in unhurt, decisions)
+            if outcome != UNUSED:
+                self._request(number, SHAPES[kind], outcome, status, number in unhurt)
         self.counts["duplicated"] += sum(n - 1 for table in (journal.finals, journal.decisions) for n in table if n > 1)
         self.faults = self._faults(open_limit, bool(unhurt))
 
-    def _request(self, number, kind, outcome, status, unhurt, decisions):
-        if outcome == UNUSED:
-            return
+    def _request(self, number, shape, outcome, status, unhurt):
         count, journal = self.counts, self.journal
         final, decision = journal.finals[number], journal.decisions[number]
         count["requests"] += 1
-        count["answered"] += outcome >= COMPLETE
-        if kind == REQUIRED and decisions:
-            # Any byte of a 200 says that the handler ran, so its decision must be there, whoever died then.
-            if status == 200 and not decision:
-                self._lost(number, "was handled without a decision in the journal")
-            count["unfinished"] += bool(decision and not final)
-        elif decision:
+        if outcome == COMPLETE:
+            count["answered"] += 1
+            self.answers[shape.name, status] += 1
+        # Any byte of its usual answer says that the handler ran, so its decision must be there, whoever died then.
+        if shape.decides and status == shape.status and not decision:
+            self._lost(number, "was handled without a decision in the journal")
+        if decision and not shape.decides:
             count["foreign"] += 1
             journal.note(f"request {number} has a decision that nobody asked for")
         if final:
@@ -133,12 +134,12 @@ class Verdict:
                 count["foreign"] += 1
                 journal.note(f"request {number} was answered with {status}, its record says {journal.status[number]}")
             count["unanswered"] += outcome < COMPLETE
-        elif outcome >= COMPLETE and unhurt:
+        elif outcome == COMPLETE and unhurt:
             count["missing"] += 1
-        elif outcome == FOLLOWED:
-            self._lost(number, "was over and has no record")
         elif outcome == COMPLETE:
-            count["in flight"] += 1
+            self._lost(number, f"({shape.name}) was answered to the last byte and has no record")
+        else:
+            count["in flight"] += outcome == BEGUN or decision > 0
 
     def _lost(self, number, what):
         self.counts["lost"] += 1
@@ -150,7 +151,6 @@ class Verdict:
             "lost": count["lost"], "duplicated": count["duplicated"], "holes in seq": journal.holes, "corrupt": journal.corrupt,
             "lines that are no record": journal.broken, "records of no request": journal.foreign + count["foreign"],
             "more in flight than dead children had threads": max(0, count["in flight"] - open_limit),
-            "more decisions without a record than dead children had threads": max(0, count["unfinished"] - open_limit),
         }
         if gaps_allowed:
             faults["records missing, and gaps told of another number"] = abs(count["missing"] - journal.gap_sum)

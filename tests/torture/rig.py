@@ -14,11 +14,12 @@ import tempfile
 import time
 from pathlib import Path
 
+import shapes
 from harness import paths
 from harness.admind import Admind, Dirs
 from harness.httpd import Httpd
 from harness.issuer import Issuer
-from harness.process import Process, wait_until
+from harness.process import Process, free_port, wait_until
 
 CLONE_NEWNS, CLONE_NEWPID, PR_SET_PDEATHSIG = 0x20000, 0x20000000, 1
 MIB = 1024 * 1024
@@ -134,14 +135,15 @@ class Hammer:
     HEADER, ENTRY = 4096, struct.Struct("<BBH")
     WORDS = {name: i for i, name in enumerate(("next", "stop", "pause", "agent_bytes", "busy", "refused", "timeouts", "strange"))}
 
-    def __init__(self, folder, port, token, rate, threads=16, ids=4_000_000):
+    def __init__(self, folder, ports, words, rate, threads=16, ids=4_000_000):
+        """ports: httpd's and the one to serve proxied requests on; words: the kinds of requests."""
         self.path = folder / "map"
         with open(self.path, "wb") as f:
             f.truncate(self.HEADER + ids * self.ENTRY.size)
         with open(self.path, "r+b") as f:
             self.map = mmap.mmap(f.fileno(), 0)
         self.set("agent_bytes", 20)
-        self.process = Process([paths.BUILD / "tests" / "hammer", port, self.path, ids, threads, rate, token], folder / "hammer.log")
+        self.process = Process([paths.BUILD / "tests" / "hammer", *ports, self.path, ids, threads, rate, *words], folder / "hammer.log")
 
     def get(self, word):
         return struct.unpack_from("<I", self.map, 4 * self.WORDS[word])[0]
@@ -171,6 +173,7 @@ class Rig:
         os.chmod(self.scratch, 0o755)
         self.mutant = mutant
         self.server = self.daemon = self.hammer = None
+        self.upstream_port = free_port()
         images = self.scratch / "images"
         images.mkdir()
         run("mount", "-t", "tmpfs", "-o", f"size={spool_mib + journal_mib + 64}m", "tmpfs", images)
@@ -197,10 +200,9 @@ class Rig:
         keys.write_text(json.dumps(issuer.jwks()))
         os.chmod(keys, 0o644)
         self.token = issuer.mint(expires_in=86400)
-        guard = "MCPAuth On\nMCPAuthResource https://torture.example.com/mcp\nMCPAuthScope mcp:tools.read\nMCPAuthAudit "
-        self.server = Server(self.scratch, modules=("alias",), daemon_dirs=self.dirs, log_level="notice",
-                             config=f'MCPAuthIssuer {issuer.url} jwks=file:{keys}\nAliasMatch "^/(mcp|on)/" "{{folder}}/htdocs/index.html"\n',
-                             locations={"/mcp": guard + "Required", "/on": guard + "On"})
+        self.server = Server(self.scratch, modules=shapes.MODULES, daemon_dirs=self.dirs, log_level="notice",
+                             config=f"MCPAuthIssuer {issuer.url} jwks=file:{keys}\n{shapes.config(self.upstream_port)}", locations=shapes.LOCATIONS)
+        (self.server.document_root / "big").write_text("x" * 40000)
         self.server.access_log_path = Path("/dev/null")
         self.server_config = self.server.config
 
@@ -225,7 +227,7 @@ class Rig:
         self.daemon.spawn()
 
     def start_hammer(self):
-        self.hammer = Hammer(self.scratch, self.server.port, self.token, self.rate)
+        self.hammer = Hammer(self.scratch, (self.server.port, self.upstream_port), shapes.words(self.token), self.rate)
 
     def step_clock(self, seconds):
         with open(self.clock, "r+b") as f:
