@@ -28,7 +28,7 @@ void admind_journal_sealed_by(admind_journal_t *journal, admind_sealer_t *sealer
 
 /* Every line behind 'from', in order, without its newline; 'from' in a file that is gone means the next one. Must be called once,
  * before the first append: it finds the end of the last file and cuts a torn tail off (what a power loss left behind it is kept
- * beside it in *.damaged). A whole line for which fn says false is damage: skipped in older files, where everything was synced;
+ * beside it in *.damaged; MCPA_EIO and nothing changed when it cannot be). A whole line for which fn says false is damage: skipped in older files, where everything was synced;
  * the begin of the torn tail in the last file. */
 mcpa_status_t admind_journal_replay(admind_journal_t *journal, const admind_position_t *from,
                                     bool (*fn)(void *ctx, mcpa_str_t line), void *ctx) MCPA_MUST_CHECK;

@@ -24,36 +24,86 @@ static ssize_t read_at(int fd, void *memory, size_t len, uint64_t offset)
     return n;
 }
 
-/* Copies what is about to be cut off, so that damage can be looked at; a torn last line alone is the normal trace of a crash and
- * is not kept. */
-static void keep_damage(int fd, const char *name, int dir_fd, uint64_t from)
+/* Whether a whole line stands behind 'from'; a torn last line alone is the normal trace of a crash. -1: errno. */
+static int has_line(int fd, uint64_t from)
 {
-    char copy_name[80];
     char block[4096];
-    bool whole_line = false;
     ssize_t n;
-    int copy;
 
-    for (uint64_t at = from; !whole_line && (n = read_at(fd, block, sizeof(block), at)) > 0; at += (uint64_t)n) {
-        whole_line = memchr(block, '\n', (size_t)n) != NULL;
-    }
-    if (!whole_line) {
-        return;
-    }
-    snprintf(copy_name, sizeof(copy_name), "%s.damaged", name);
-    copy = openat(dir_fd, copy_name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
-    if (copy < 0) {
-        return;
-    }
-    while ((n = read_at(fd, block, sizeof(block), from)) > 0 && admind_write_all(copy, block, (size_t)n)) {
+    while ((n = read_at(fd, block, sizeof(block), from)) > 0) {
+        if (memchr(block, '\n', (size_t)n) != NULL) {
+            return 1;
+        }
         from += (uint64_t)n;
     }
-    if (fsync(copy) != 0) {
-        admind_log(ADMIND_WARNING, "MCPA2107", "journal: %s may be incomplete: %s", copy_name, strerror(errno));
+    return n < 0 ? -1 : 0;
+}
+
+/* All that stands behind 'from', durable. false: errno. */
+static bool copy_tail(int fd, int copy, int dir_fd, uint64_t from)
+{
+    char block[4096];
+    ssize_t n;
+
+    while ((n = read_at(fd, block, sizeof(block), from)) > 0) {
+        if (!admind_write_all(copy, block, (size_t)n)) {
+            return false;
+        }
+        from += (uint64_t)n;
     }
-    close(copy);
-    admind_log(ADMIND_ERR, "MCPA2108", "journal: %s holds broken lines behind its last sync; they were moved to %s", name,
-               copy_name);
+    return n == 0 && fsync(copy) == 0 && fsync(dir_fd) == 0;
+}
+
+static void close_quietly(int fd)
+{
+    int saved = errno;
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    errno = saved;
+}
+
+/* Keeps what is about to be cut off, behind what was kept of this file before. false: nothing was kept, with errno. */
+static bool keep_tail(int fd, int dir_fd, const char *copy_name, uint64_t from)
+{
+    struct stat st;
+    int copy = openat(dir_fd, copy_name, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
+    bool kept;
+
+    if (copy < 0 || fstat(copy, &st) != 0) {
+        close_quietly(copy);
+        return false;
+    }
+    kept = copy_tail(fd, copy, dir_fd, from);
+    if (!kept) {
+        int saved = errno;
+
+        /* What cannot even be taken back stands in it twice, some day. */
+        (void)!(st.st_size == 0 ? unlinkat(dir_fd, copy_name, 0) : ftruncate(copy, st.st_size));
+        errno = saved;
+    }
+    close_quietly(copy);
+    return kept;
+}
+
+/* Damage is copied before it is cut off, so that it can be looked at. */
+static mcpa_status_t keep_damage(int fd, const char *name, int dir_fd, uint64_t from)
+{
+    char copy_name[80];
+    int damage = has_line(fd, from);
+
+    snprintf(copy_name, sizeof(copy_name), "%s.damaged", name);
+    if (damage < 0 || (damage > 0 && !keep_tail(fd, dir_fd, copy_name, from))) {
+        admind_log(ADMIND_ERR, "MCPA2107",
+                   "journal: %s holds broken lines from byte %llu on, and they cannot be copied to %s beside it (%s); nothing was changed: make room "
+                   "there, or move the file elsewhere, and start again", name, (unsigned long long)from, copy_name, strerror(errno));
+        return MCPA_EIO;
+    }
+    if (damage > 0) {
+        admind_log(ADMIND_ERR, "MCPA2108", "journal: %s holds broken lines behind its last sync; they were moved to %s", name, copy_name);
+    }
+    return MCPA_OK;
 }
 
 static mcpa_status_t cut(int fd, const char *name, int dir_fd, uint64_t at)
@@ -66,7 +116,9 @@ static mcpa_status_t cut(int fd, const char *name, int dir_fd, uint64_t at)
     if ((uint64_t)st.st_size <= at) {
         return MCPA_OK;
     }
-    keep_damage(fd, name, dir_fd, at);
+    if (keep_damage(fd, name, dir_fd, at) != MCPA_OK) {
+        return MCPA_EIO;
+    }
     admind_log(ADMIND_NOTICE, "MCPA2106", "journal: %s: cut a torn tail of %llu bytes", name,
                (unsigned long long)((uint64_t)st.st_size - at));
     return ftruncate(fd, (off_t)at) == 0 && fdatasync(fd) == 0 ? MCPA_OK : MCPA_EIO;

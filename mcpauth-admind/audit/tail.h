@@ -10,7 +10,8 @@
 
 /* Calls fn for each whole line from *at on. With 'last' the file is cut behind the last good line (see admind_journal_replay) and
  * *at is its new length; otherwise bad lines are skipped, and the file may be a compressed one (*at counts what it held before).
- * fd must be writable with 'last'. MCPA_EIO, MCPA_ENOMEM. */
+ * fd must be writable with 'last'. MCPA_EIO, MCPA_ENOMEM; MCPA_EIO also when lines would have to be cut off that cannot be copied beside
+ * the file first: then nothing was changed, and the log says what to do. */
 mcpa_status_t admind_tail_read(int fd, const char *name, int dir_fd, bool last, uint64_t *at,
                                bool (*fn)(void *ctx, mcpa_str_t line), void *ctx) MCPA_MUST_CHECK;
 /* *at: the length of the file. */

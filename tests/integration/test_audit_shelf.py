@@ -54,6 +54,25 @@ def order(name):
     return stem[0], int(stem[1]) if len(stem) > 1 else 0
 
 
+def test_damage_that_cannot_be_kept_stops_the_start_and_stays(world):
+    admind = world.admind()
+    instance = write(admind, 5)
+    admind.kill()
+    journal = next(admind.dirs.journal.glob("audit-*.jsonl"))
+    keep = journal.with_name(journal.name + ".damaged")
+    keep.mkdir()
+    with journal.open("ab") as out:
+        out.write(b"somebody was here\n")
+    text = journal.read_bytes()
+    with pytest.raises(AssertionError, match="mcpauth-admind ended with"):
+        admind.start()
+    assert "MCPA2107" in admind.log() and f"cannot be copied to {keep.name}" in admind.log() and journal.read_bytes() == text
+    keep.rmdir()
+    admind.start()
+    assert keep.read_bytes() == b"somebody was here\n"
+    assert_whole(admind, instance, 5)
+
+
 def test_closed_files_are_compressed_and_the_current_is_not(world):
     admind = world.admind(SMALL)
     instance = write(admind, 2000)

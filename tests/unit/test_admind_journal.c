@@ -216,6 +216,47 @@ static void a_full_disk_takes_the_whole_batch_back_until_a_probe_works(void **st
     assert_string_equal(get_file("audit-2026-11-21.jsonl"), "one\nthree\n");
 }
 
+static void damage_that_cannot_be_kept_is_not_cut_off(void **state)
+{
+    char text[5000];
+
+    (void)state;
+    memset(text, 'x', sizeof(text));
+    memcpy(text, "c\n!bad\n", 7);
+    text[sizeof(text) - 1] = '\n';
+    put_file("audit-2026-11-21.jsonl", text, sizeof(text));
+    for (int i = 0; i < 2; i++) {
+        limit_files(i == 0 ? 0 : 1000);
+        journal = admind_journal_open(test_dir, 1 << 20, error, sizeof(error));
+        assert_int_equal(admind_journal_replay(journal, &start, see, NULL), MCPA_EIO);
+        admind_journal_close(&journal);
+        limit_files(RLIM_INFINITY);
+        assert_int_equal(strlen(get_file("audit-2026-11-21.jsonl")), sizeof(text));
+        assert_memory_equal(get_file("audit-2026-11-21.jsonl"), text, sizeof(text));
+        assert_false(is_there("audit-2026-11-21.jsonl.damaged"));
+    }
+    open_journal(1 << 20, &start);
+    assert_string_equal(get_file("audit-2026-11-21.jsonl"), "c\n");
+    assert_memory_equal(get_file("audit-2026-11-21.jsonl.damaged"), text + 2, sizeof(text) - 2);
+}
+
+static void damage_that_was_kept_before_stays(void **state)
+{
+    (void)state;
+    put_file("audit-2026-11-21.jsonl", "c\n!one\n", 7);
+    open_journal(100, &start);
+    admind_journal_close(&journal);
+    put_file("audit-2026-11-21.jsonl", "c\n!two\n", 7);
+    limit_files(7);
+    journal = admind_journal_open(test_dir, 100, error, sizeof(error));
+    assert_int_equal(admind_journal_replay(journal, &start, see, NULL), MCPA_EIO);
+    limit_files(RLIM_INFINITY);
+    assert_string_equal(get_file("audit-2026-11-21.jsonl.damaged"), "!one\n");
+    admind_journal_close(&journal);
+    open_journal(100, &start);
+    assert_string_equal(get_file("audit-2026-11-21.jsonl.damaged"), "!one\n!two\n");
+}
+
 static void a_directory_has_one_writer(void **state)
 {
     (void)state;
@@ -263,6 +304,8 @@ int main(void)
         TEST(a_torn_tail_is_cut_and_damage_is_kept_beside),
         TEST(lines_across_reading_blocks_are_whole),
         TEST(a_full_disk_takes_the_whole_batch_back_until_a_probe_works),
+        TEST(damage_that_cannot_be_kept_is_not_cut_off),
+        TEST(damage_that_was_kept_before_stays),
         TEST(a_directory_has_one_writer),
         TEST(names_have_one_spelling),
     };
