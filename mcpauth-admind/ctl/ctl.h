@@ -15,7 +15,7 @@ typedef enum ctl_exit { CTL_GOOD = 0, CTL_BAD = 1, CTL_USAGE = 2, CTL_UNREACHABL
 typedef struct ctl {
     const char *url;         /* of the daemon: "http://..." or "unix:PATH" */
     const char *config;      /* the daemon's configuration file */
-    const char *token_file;  /* admin token; for explain: the token to explain */
+    const char *token_file;  /* admin token; for explain and probe: an access token */
     const char *journal_dir;
     bool json;
     /* audit */
@@ -27,6 +27,9 @@ typedef struct ctl {
     const char *seal_keys[CTL_MANY], *anchors[CTL_MANY];
     /* explain */
     const char *vhost, *policy, *keys, *origin, *at;
+    /* probe; origin and limit too */
+    const char *low_token_file, *wrong_audience_token_file, *expired_token_file, *ca;
+    bool no_issuer;
     const char *words[2];    /* what is no option, behind the command */
     size_t n_words;
     /* found out */
@@ -68,6 +71,6 @@ bool ctl_parse_time(const char *text, int64_t now_us, int64_t *unix_us);
 /* the commands */
 ctl_exit_t ctl_status(const ctl_t *ctl), ctl_keys(const ctl_t *ctl), ctl_alerts(const ctl_t *ctl), ctl_metrics(const ctl_t *ctl);
 ctl_exit_t ctl_audit(const ctl_t *ctl), ctl_audit_verify(const ctl_t *ctl), ctl_audit_seal(const ctl_t *ctl), ctl_audit_report(const ctl_t *ctl);
-ctl_exit_t ctl_explain(const ctl_t *ctl);
+ctl_exit_t ctl_explain(const ctl_t *ctl), ctl_probe(const ctl_t *ctl);
 
 #endif

@@ -22,6 +22,7 @@ enum {
     METRICS = 8,
     AUDIT = 16,
     EXPLAIN = 32,
+    PROBE = 128,
     HTTP = STATUS | KEYS | ALERTS | METRICS,
     ALL = HTTP | AUDIT | EXPLAIN,
     MANY = 64 /* of options: may be given again and again */
@@ -46,6 +47,9 @@ static const struct command {
       "      seal: the newest seal, as verify --seal takes it: to be kept on another machine" },
     { "explain", EXPLAIN, ctl_explain, 0, 0, "explain --token-file FILE|- --location /mcp",
       "how a request with that token would be decided, and why; exit 1 when it is refused" },
+    { "probe", PROBE, ctl_probe, 1, 1, "probe URL",
+      "asks a resource from outside what clients and attackers ask; exit 1 when something is wrong that must not be.\n"
+      "      Needs nothing of the daemon; the more tokens it is given, the more it sees" },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -60,11 +64,11 @@ static const struct option {
     { "url", HTTP, AT(url), "URL",
       "of the daemon, or unix:PATH (default: $MCPAUTH_URL, Listen of the configuration, " DEFAULT_URL ")" },
     { "config", ALL, AT(config), "FILE", "the daemon's configuration, for Listen, StateDir, JournalDir and AdminTokenFile" },
-    { "token-file", HTTP | EXPLAIN, AT(token_file), "FILE|-",
-      "the admin token; for explain the access token; - reads standard input" },
+    { "token-file", HTTP | EXPLAIN | PROBE, AT(token_file), "FILE|-",
+      "the admin token; for explain the access token, for probe a good one; - reads standard input" },
     { "token", EXPLAIN, AT(token_file), "-",
       "the same as --token-file: a token itself is not taken here, everybody on the machine could read it" },
-    { "json", ALL, AT(json), NULL, "for programs" },
+    { "json", ALL | PROBE, AT(json), NULL, "for programs" },
     { "journal", AUDIT, AT(journal_dir), "DIR", "the journal (default: JournalDir of the configuration)" },
     { "subject", AUDIT, AT(subject), "SUB", "exactly this subject; what several such options ask for must all be true" },
     { "client", AUDIT, AT(client), "ID", "client_id" },
@@ -79,8 +83,9 @@ static const struct option {
     { "event", AUDIT, AT(event), "WORD", "request, decision, gap, corrupt or seal; seals are shown only when asked for" },
     { "since", AUDIT, AT(since), "TIME", "2026-11-21T09:00:00Z, 2026-11-21, or 10min for so long ago" },
     { "until", AUDIT, AT(until), "TIME", "the same" },
-    { "limit", AUDIT, AT(limit), "N",
-      "search: the newest N (default 100, 0: all); follow: stop after N; report: rows of each table (default 20)" },
+    { "limit", AUDIT | PROBE, AT(limit), "N",
+      "search: the newest N (default 100, 0: all); follow: stop after N; report: rows of each table (default 20);\n"
+      "                         probe: asks N times and expects to be stopped" },
     { "all", AUDIT, AT(all), NULL, "search: everything, as it is read" },
     { "period", AUDIT, AT(period), "PERIOD", "report: the last whole day, week (from Monday) or month, in UTC" },
     { "html", AUDIT, AT(html), "FILE", "report: as a page for a browser, which only its owner may read" },
@@ -89,9 +94,14 @@ static const struct option {
     { "vhost", EXPLAIN, AT(vhost), "NAME", "where several have such a Location" },
     { "policy", EXPLAIN, AT(policy), "FILE", "the policy snapshot (default: policy.json in StateDir)" },
     { "keys", EXPLAIN, AT(keys), "DIR", "the published keys (default: keys in StateDir)" },
-    { "origin", EXPLAIN, AT(origin), "ORIGIN", "as if a browser had sent it" },
+    { "origin", EXPLAIN | PROBE, AT(origin), "ORIGIN", "explain: as if a browser had sent it; probe: one that MCPAuthOrigin lets in" },
     { "method", AUDIT | EXPLAIN, AT(method), "METHOD", "audit: JSON-RPC's or HTTP's, such as tools/call; explain: default POST" },
     { "at", EXPLAIN, AT(at), "TIME", "as if it were then" },
+    { "low-token-file", PROBE, AT(low_token_file), "FILE|-", "a token for this resource with too little scope to call a tool" },
+    { "expired-token-file", PROBE, AT(expired_token_file), "FILE|-", "a token for this resource that is over" },
+    { "wrong-audience-token-file", PROBE, AT(wrong_audience_token_file), "FILE|-", "a token for another resource" },
+    { "no-issuer", PROBE, AT(no_issuer), NULL, "the authorization servers cannot be reached from here" },
+    { "ca", PROBE, AT(ca), "FILE", "certificates to trust instead of the system's" },
 };
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
 
@@ -109,7 +119,8 @@ static void print_usage(FILE *to)
         fprintf(to, "  %-22s %s\n", name, options[i].help);
     }
     fprintf(to,
-            "\nexit status: 0 good, 1 a bad answer, 2 usage, 3 the daemon cannot be reached, or verify not read the journal\n");
+            "\nexit status: 0 good, 1 a bad answer, 2 usage, 3 the daemon or what is probed cannot be reached,\n"
+            "or verify not read the journal\n");
 }
 
 static const struct option *find_option(mcpa_str_t name)
@@ -273,7 +284,7 @@ int main(int argc, char **argv)
         return CTL_GOOD;
     }
     command = read_arguments(&ctl, argc, argv);
-    if (command != NULL && apply_config(&ctl, (command->bit & HTTP) != 0, &config, &url)) {
+    if (command != NULL && (command->bit == PROBE || apply_config(&ctl, (command->bit & HTTP) != 0, &config, &url))) {
         const char *no_colour = getenv("NO_COLOR");
 
         ctl.colour = isatty(STDOUT_FILENO) == 1 && (no_colour == NULL || no_colour[0] == '\0');
