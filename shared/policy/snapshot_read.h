@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside of mcpa_snapshot_parse: memory that all parts of a snapshot share, and readers of JSON members that say what is wrong. Readers return
+/* Inside of mcpa_snapshot_parse and _print: memory that all parts of a snapshot share, and readers of JSON members that say what is wrong. Readers return
  * false after mcpa_reading_fail. One thread. */
 #ifndef MCPA_POLICY_SNAPSHOT_READ_H
 #define MCPA_POLICY_SNAPSHOT_READ_H
@@ -44,6 +44,9 @@ bool mcpa_read_list(mcpa_reading_t *p, const char *const **list, const mcpa_json
 bool mcpa_read_flag(mcpa_reading_t *p, bool *flag, const mcpa_json_t *object, const char *name);
 /* A string member that is one of the NULL-terminated words; *value: which. */
 bool mcpa_read_word(mcpa_reading_t *p, size_t *value, const mcpa_json_t *object, const char *name, const char *const *words);
+/* snapshot_inspect.c: nothing for MCPA_INSPECT_OFF; absent members are that and the defaults. */
+void mcpa_print_inspection(mcpa_jsonw_t *w, const mcpa_policy_t *policy);
+bool mcpa_read_inspection(mcpa_reading_t *p, mcpa_policy_t *policy, const mcpa_json_t *json);
 /* Exactly 16 lower-case hex digits. */
 bool mcpa_read_hex(uint64_t *value, mcpa_str_t text);
 /* The reverse of mcpa_text_rfc3339; what that would not print the same way again is no time. */

@@ -131,12 +131,41 @@ static void patterns_are_split_at_the_first_colon(void **state)
     assert_non_null(mcpa_operation_split((mcpa_str_t){ text, MCPA_RPC_METHOD_MAX_BYTES + 1 }, &method, &name));
 }
 
+static void an_effect_is_one_of_two_words_or_scopes(void **state)
+{
+    static const struct {
+        const char *words;
+        bool good;
+        mcpa_effect_t effect;
+    } rows[] = {
+        { "granted", true, MCPA_EFFECT_GRANTED },   { "denied", true, MCPA_EFFECT_DENIED },
+        { "a", true, MCPA_EFFECT_SCOPES },          { " a  b:c ", true, MCPA_EFFECT_SCOPES },
+        { "Granted", true, MCPA_EFFECT_SCOPES },    { "", false, MCPA_EFFECT_DENIED },
+        { "  ", false, MCPA_EFFECT_DENIED },        { "a denied", false, MCPA_EFFECT_DENIED },
+        { "granted a", false, MCPA_EFFECT_DENIED }, { "a\"b", false, MCPA_EFFECT_DENIED },
+        { " granted", false, MCPA_EFFECT_DENIED },
+    };
+    char text[MCPA_SCOPE_TEXT_MAX_BYTES + 1];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        mcpa_effect_t effect = MCPA_EFFECT_DENIED;
+
+        assert_int_equal(mcpa_operation_effect(&effect, mcpa_str(rows[i].words)), rows[i].good);
+        assert_int_equal(effect, rows[i].effect);
+    }
+    memset(text, 'a', sizeof(text));
+    assert_false(mcpa_operation_effect(&(mcpa_effect_t){ 0 }, (mcpa_str_t){ text, MCPA_SCOPE_TEXT_MAX_BYTES }));
+    assert_string_equal(mcpa_operation_effect_word(MCPA_EFFECT_GRANTED), "granted");
+    assert_string_equal(mcpa_operation_effect_word((mcpa_effect_t)9), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_defaults_are_the_protocols_methods), cmocka_unit_test(what_nobody_knows_is_denied),
         cmocka_unit_test(the_first_rule_that_matches_decides),    cmocka_unit_test(a_denial_outside_cannot_be_undone_inside),
-        cmocka_unit_test(patterns_are_split_at_the_first_colon),
+        cmocka_unit_test(patterns_are_split_at_the_first_colon),  cmocka_unit_test(an_effect_is_one_of_two_words_or_scopes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,6 +73,16 @@ static void words_of_enums_are_found_again(void **state)
     assert_false(mcpa_limit_key_find(&key, MCPA_STR("Subject")));
     assert_false(mcpa_limit_key_find(&key, MCPA_STR_NONE));
     assert_string_equal(mcpa_limit_key_word((mcpa_limit_key_t)99), "");
+    for (unsigned i = 0; i < 3; i++) {
+        mcpa_inspect_t inspect = MCPA_INSPECT_OFF;
+
+        assert_true(mcpa_inspect_find(&inspect, mcpa_str(mcpa_inspect_word((mcpa_inspect_t)i))));
+        assert_int_equal(inspect, i);
+    }
+    assert_false(mcpa_inspect_find(&(mcpa_inspect_t){ 0 }, MCPA_STR_NONE));
+    assert_false(mcpa_inspect_find(&(mcpa_inspect_t){ 0 }, MCPA_STR("Body")));
+    assert_string_equal(mcpa_inspect_word(MCPA_INSPECT_HEADERS), "headers");
+    assert_string_equal(mcpa_inspect_word((mcpa_inspect_t)99), "");
     assert_string_equal(mcpa_mode_word(MCPA_MODE_OFF), "off");
     assert_string_equal(mcpa_mode_word(MCPA_MODE_ON), "on");
     assert_string_equal(mcpa_mode_word(MCPA_MODE_SHADOW), "shadow");

@@ -43,6 +43,13 @@ static mcpa_limit_t limits[] = {
     { .key = MCPA_LIMIT_SUBJECT, .interval_ns = 600000000, .burst = 20, .text = "subject 100/min burst=20" },
     { .key = MCPA_LIMIT_ADDRESS, .interval_ns = 1000000, .burst = 1000, .text = "address 1000/s" }
 };
+static const mcpa_operation_t outer_rules[] = { { "tools/call", "drop_*", MCPA_EFFECT_DENIED, NULL } };
+static const mcpa_operations_t outer = { outer_rules, 1, NULL };
+static const mcpa_operation_t rules[] = {
+    { "tools/call", "a tool: \"one\" \xe2\x80\xa8", MCPA_EFFECT_SCOPES, "x:one x:two" },
+    { "acme/*", NULL, MCPA_EFFECT_GRANTED, NULL },
+};
+static const mcpa_operations_t operations = { rules, 2, &outer };
 static const mcpa_policy_t mcp = { .mode = MCPA_MODE_ON,
                                    .vhost = "mcp.example.com",
                                    .location = "/mcp",
@@ -52,6 +59,11 @@ static const mcpa_policy_t mcp = { .mode = MCPA_MODE_ON,
                                    .scopes = "mcp:tools.read files:read",
                                    .limits = limits,
                                    .n_limits = 2,
+                                   .inspect = MCPA_INSPECT_BODY,
+                                   .max_body = 12345,
+                                   .operations = &operations,
+                                   .protocols =
+                                       MCPA_REVISION_BIT(MCPA_REVISION_2025_11_25) | MCPA_REVISION_BIT(MCPA_REVISION_2026_07_28),
                                    .origins = origins,
                                    .identity_headers = true,
                                    .security_headers = true,
@@ -136,6 +148,17 @@ static void what_is_printed_parses_to_the_same(void **state)
     assert_int_equal(policy->limits[0].interval_ns, 600000000);
     assert_int_equal(policy->limits[0].burst, 20);
     assert_int_equal(policy->limits[0].id, mcpa_limit_id("mcp.example.com", "/mcp", "subject 100/min burst=20"));
+    assert_int_equal(policy->inspect, MCPA_INSPECT_BODY);
+    assert_int_equal(policy->max_body, 12345);
+    assert_int_equal(policy->protocols, mcp.protocols);
+    assert_int_equal(policy->operations->n_rules, 2);
+    assert_string_equal(policy->operations->rules[0].name, rules[0].name);
+    assert_string_equal(policy->operations->rules[0].scopes, "x:one x:two");
+    assert_null(policy->operations->rules[1].name);
+    assert_int_equal(policy->operations->rules[1].effect, MCPA_EFFECT_GRANTED);
+    assert_int_equal(policy->operations->outer->rules[0].effect, MCPA_EFFECT_DENIED);
+    assert_null(policy->operations->outer->outer);
+    assert_int_equal(snapshot->policies[1]->inspect, MCPA_INSPECT_OFF);
     assert_int_equal(snapshot->policies[1]->mode, MCPA_MODE_SHADOW);
     assert_null(snapshot->policies[1]->audiences);
     assert_null(snapshot->policies[2]);
@@ -174,6 +197,18 @@ static void the_hash_is_of_the_configuration_alone(void **state)
     other.policies = changed_policies;
     assert_int_equal(mcpa_snapshot_hash(&other), mcpa_snapshot_hash(&whole));
     changed.scopes = "mcp:tools.read";
+    assert_true(mcpa_snapshot_hash(&other) != mcpa_snapshot_hash(&whole));
+    changed = mcp;
+    changed.max_body++;
+    assert_true(mcpa_snapshot_hash(&other) != mcpa_snapshot_hash(&whole));
+    changed = mcp;
+    changed.protocols = MCPA_REVISION_BIT(MCPA_REVISION_2025_11_25);
+    assert_true(mcpa_snapshot_hash(&other) != mcpa_snapshot_hash(&whole));
+    changed = mcp;
+    changed.operations = &outer;
+    assert_true(mcpa_snapshot_hash(&other) != mcpa_snapshot_hash(&whole));
+    changed = mcp;
+    changed.inspect = MCPA_INSPECT_HEADERS;
     assert_true(mcpa_snapshot_hash(&other) != mcpa_snapshot_hash(&whole));
 }
 
@@ -269,6 +304,58 @@ static void what_the_directives_would_refuse_is_refused(void **state)
     }
 }
 
+#define INSPECT(more) LOC(",\"issuers\":[\"https://as.example.com\"],\"inspect\":\"body\"" more)
+
+/* explain decides by these: what is not understood must not turn into something laxer. */
+static void an_inspection_that_is_not_understood_is_refused(void **state)
+{
+    static const char *const bad[] = {
+        LOC(",\"inspect\":\"Body\""),
+        LOC(",\"inspect\":null"),
+        LOC(",\"inspect\":true"),
+        INSPECT(",\"max_body\":-1"),
+        INSPECT(",\"max_body\":\"1k\""),
+        INSPECT(",\"max_body\":1.5"),
+        INSPECT(",\"protocols\":[]"),
+        INSPECT(",\"protocols\":\"2025-11-25\""),
+        INSPECT(",\"protocols\":[\"2025-11-26\"]"),
+        INSPECT(",\"protocols\":[\"\"]"),
+        INSPECT(",\"protocols\":[1]"),
+        INSPECT(",\"operations\":{}"),
+        INSPECT(",\"operations\":[{}]"),
+        INSPECT(",\"operations\":[[\"tools/call\",\"denied\"]]"),
+        INSPECT(",\"operations\":[[[\"tools/call\"]]]"),
+        INSPECT(",\"operations\":[[[\"tools/call\",\"denied\",\"more\"]]]"),
+        INSPECT(",\"operations\":[[[\"tools/call\",\"\"]]]"),
+        INSPECT(",\"operations\":[[[\"tools/call\",\" \"]]]"),
+        INSPECT(",\"operations\":[[[\"tools/call\",\"granted denied\"]]]"),
+        INSPECT(",\"operations\":[[[\"tools/call\",\"x denied\"]]]"),
+        INSPECT(",\"operations\":[[[\"tools/call\",\"a\\\"b\"]]]"),
+        INSPECT(",\"operations\":[[[\"tools/call:\",\"denied\"]]]"),
+        INSPECT(",\"operations\":[[[\":x\",\"denied\"]]]"),
+        INSPECT(",\"operations\":[[[\"tools call\",\"denied\"]]]"),
+        INSPECT(",\"operations\":[[[1,\"denied\"]]]"),
+    };
+    mcpa_snapshot_t *snapshot;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        char error[600] = "";
+
+        snapshot = NULL;
+        if (mcpa_snapshot_parse(&snapshot, mcpa_str(bad[i]), error, sizeof(error)) == MCPA_OK) {
+            fail_msg("taken: %s", bad[i]);
+        }
+        assert_true(strlen(error) > 0);
+    }
+    snapshot = parse(MCPA_STR(INSPECT("")));
+    assert_int_equal(snapshot->policies[0]->inspect, MCPA_INSPECT_BODY);
+    assert_int_equal(snapshot->policies[0]->max_body, MCPA_BODY_DEFAULT_BYTES);
+    assert_int_equal(snapshot->policies[0]->protocols, 0);
+    assert_null(snapshot->policies[0]->operations);
+    mcpa_snapshot_free(&snapshot);
+}
+
 static void many_locations_and_issuers_fit(void **state)
 {
     static char big[4 * 1024 * 1024];
@@ -301,9 +388,13 @@ static void many_locations_and_issuers_fit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_printed_parses_to_the_same),          cmocka_unit_test(no_secret_and_no_path_to_one_is_told),
-        cmocka_unit_test(the_hash_is_of_the_configuration_alone),      cmocka_unit_test(a_rules_id_depends_on_each_part),
-        cmocka_unit_test(what_the_directives_would_refuse_is_refused), cmocka_unit_test(many_locations_and_issuers_fit),
+        cmocka_unit_test(what_is_printed_parses_to_the_same),
+        cmocka_unit_test(no_secret_and_no_path_to_one_is_told),
+        cmocka_unit_test(the_hash_is_of_the_configuration_alone),
+        cmocka_unit_test(a_rules_id_depends_on_each_part),
+        cmocka_unit_test(what_the_directives_would_refuse_is_refused),
+        cmocka_unit_test(an_inspection_that_is_not_understood_is_refused),
+        cmocka_unit_test(many_locations_and_issuers_fit),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
