@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The npm packages' programs: an OpenID provider, the official SDK clients, server-everything. `.ci/node` installs them."""
+"""The npm packages' programs: an OpenID provider, the official SDK clients, server-everything, the conformance tool. `.ci/node` installs them."""
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -120,6 +122,44 @@ class Everything(_Server):
         self.process = node.spawn(f"everything-{self.port}", "--require", node.folder / "loopback.cjs",
                                   "node_modules/@modelcontextprotocol/server-everything/dist/index.js", "streamableHttp", env={"PORT": str(self.port)})
         self._wait(self.port)
+
+
+class ConformanceServer(_Server):
+    """Our own MCP server of both eras at /mcp, with what the conformance tool's scenarios call. careless: it looks neither at Host and Origin nor at
+    the headers that mirror the body."""
+
+    def __init__(self, node, careless=False):
+        self.port = free_port()
+        options = json.dumps({"port": self.port, "careless": careless})
+        self.process = node.spawn(f"conformance-server-{self.port}", "conformance-server.mjs", options)
+        self._wait(self.port)
+
+
+class Conformance:
+    """One run of the official conformance tool against a server, begun at once: `selection` are its options, as "--requirements", "2026-07-28"."""
+
+    TOOL = "node_modules/@modelcontextprotocol/conformance/dist/index.js"
+    FOLDER = re.compile(r"server-(.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
+
+    def __init__(self, node, url, *selection):
+        self.folder = Path(tempfile.mkdtemp(prefix="conformance-", dir=node.folder))
+        self.process = node.spawn(self.folder.name, self.TOOL, "server", "--url", url, *selection, "-o", self.folder)
+
+    def checks(self, timeout=120):
+        """Waits for its end. {(scenario, id, name, which of these): (status, what is wrong or None)}: a scenario may make one check several times."""
+        try:
+            self.process.wait(timeout)
+        finally:
+            self.process.kill()
+        found = {}
+        for path in sorted(self.folder.glob("*/checks.json")):
+            scenario = self.FOLDER.fullmatch(path.parent.name)[1]
+            for check in json.loads(path.read_text()):
+                key = (scenario, check["id"], check["name"])
+                which = sum(1 for other in found if other[:3] == key)
+                found[*key, which] = (check["status"], check.get("errorMessage"))
+        assert found, self.process.read_output()
+        return found
 
 
 def _basic(user, password):

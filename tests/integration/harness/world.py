@@ -13,7 +13,7 @@ from .canary import Canaries
 from .httpd import Httpd
 from .issuer import Issuer
 from .monitoring import Alertmanager, Prometheus
-from .node import Everything, Node, Provider
+from .node import ConformanceServer, Everything, Node, Provider
 from .process import wait_until
 from .rpc import call_tool
 from .tls import Tls
@@ -82,6 +82,10 @@ class World:
     def everything(self):
         """server-everything, the MCP project's own."""
         return self._add(Everything(self.node))
+
+    def conformance_server(self, careless=False):
+        """Ours, with what the scenarios of the conformance tool call."""
+        return self._add(ConformanceServer(self.node, careless))
 
     def stack(self, location="", admind=True, admind_config="", issuer_options="", issuer=None, upstream=None, path="/mcp", config="", locations=None, **httpd_options):
         """Issuer, upstream, daemon and httpd with one guarded Location that proxies to the upstream. issuer, upstream: others than the harness's own
