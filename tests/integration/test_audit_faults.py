@@ -30,6 +30,12 @@ CHILD = {
     "unlink-eio": 2, "unlink-eio-onward": 2, "unlink-die": 2, "read-eio": 100, "read-eintr": 100,
     "sync-eio": 30, "sync-enospc-onward": 30, "sync-die": 30,
 }
+# A fault planted into a build with crash points, and the sweep that must notice it.
+PLANTED = {
+    "ack_before_sync": ("faults_admind", "sync-eio"), "unlink_before_sync": ("faults_admind", "write-eio"), "broken_dedup": ("faults_admind", "unlink-die"),
+    "publish_before_copy": ("faults_spool", "write-die"),
+}
+HAS_PLANTS = "-DMCPA_CRASH_POINTS" in (paths.BUILD / "Makefile").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +55,20 @@ def place():
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def sweep(program, fault, least, tmp):
-    """Every call in turn; MCPAUTH_FAULTS=--full leaves none out."""
+def run(program, fault, tmp, **env):
+    """(exit status, what it said). Every call in turn; MCPAUTH_FAULTS=--full leaves none out."""
+    env = {**os.environ, "LD_PRELOAD": str(SHIM), "TMPDIR": tmp, "MCPAUTHCTL": str(paths.built_program("mcpauthctl")), **env}
     done = subprocess.run([str(TESTS / program), fault, *os.environ.get("MCPAUTH_FAULTS", "").split()], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, timeout=1200, check=False, env={**os.environ, "LD_PRELOAD": str(SHIM), "TMPDIR": tmp, "MCPAUTHCTL": str(paths.built_program("mcpauthctl"))})
-    found = DONE.search(done.stdout)
-    assert done.returncode == 0 and found, done.stdout[-4000:]
+                          text=True, timeout=1200, check=False, env=env)
+    return done.returncode, done.stdout
+
+
+def sweep(program, fault, least, tmp):
+    status, said = run(program, fault, tmp)
+    found = DONE.search(said)
+    assert status == 0 and found, said[-4000:]
     print(found.group(0))
-    assert int(found.group(3)) >= least, f"the fault was met {int(found.group(3)) - 1} times: {done.stdout}"
+    assert int(found.group(3)) >= least, f"the fault was met {int(found.group(3)) - 1} times: {said}"
 
 
 @pytest.mark.parametrize("fault", DAEMON)
@@ -67,3 +79,10 @@ def test_the_daemon_loses_nothing_when_a_call_fails(programs, place, fault):
 @pytest.mark.parametrize("fault", CHILD)
 def test_a_child_counts_exactly_what_it_loses_when_a_call_fails(programs, place, fault):
     sweep("faults_spool", fault, CHILD[fault], place)
+
+
+if HAS_PLANTS:
+    @pytest.mark.parametrize("planted", PLANTED)
+    def test_what_is_planted_is_noticed(programs, place, planted):
+        status, said = run(*PLANTED[planted], place, MCPA_MUTANT=planted)
+        assert status in (1, 2) and "WRONG" in said, said[-4000:]

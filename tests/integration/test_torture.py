@@ -33,7 +33,7 @@ def whole():
             record(2, "on", 401), record(3, "mcp", event="decision")]
 
 
-def judged(folder, lines, open_limit=2, seen=None, unhurt=range(0)):
+def judged(folder, lines, open_limit=2, seen=None, no_room=False):
     seq = 0
     text = ""
     for line in lines:
@@ -42,7 +42,7 @@ def judged(folder, lines, open_limit=2, seen=None, unhurt=range(0)):
             line.setdefault("instance", CHILD)
         text += (line if isinstance(line, str) else json.dumps(line)) + "\n"
     (folder / "audit-2026-11-21.jsonl").write_text(text)
-    return Verdict(Journal(folder, len(SEEN)), seen or SEEN, open_limit, unhurt)
+    return Verdict(Journal(folder, len(SEEN)), seen or SEEN, open_limit, no_room)
 
 
 def test_a_whole_journal_passes(tmp_path):
@@ -95,10 +95,13 @@ def test_a_decision_alone_is_in_flight_too(tmp_path):
     assert judged(tmp_path, whole(), open_limit=0, seen=seen).faults == {"more in flight than dead children had threads": 1}
 
 
-@pytest.mark.parametrize("lost, faults", [(1, {}), (2, {"records missing, and gaps told of another number": 1})])
-def test_gaps_must_tell_the_exact_number(tmp_path, lost, faults):
-    seen = SEEN[:4] + [(ON, COMPLETE, 200), SEEN[5]]
-    verdict = judged(tmp_path, whole() + [{"event": "gap", "lost": lost}], seen=seen, unhurt=range(len(SEEN)))
+@pytest.mark.parametrize("lost, open_limit, faults", [
+    (0, 0, {"records missing that no gap tells of": 1}), (1, 0, {}), (2, 0, {"gaps that tell of more than can be missing": 1}),
+    (0, 9, {"records missing that no gap tells of": 1}), (10, 9, {}), (11, 9, {"gaps that tell of more than can be missing": 1}),
+])
+def test_gaps_must_tell_the_exact_number(tmp_path, lost, open_limit, faults):
+    seen = [*SEEN[:3], (ON, COMPLETE, 200)]
+    verdict = judged(tmp_path, whole()[:5] + [{"event": "gap", "lost": lost}] * (lost > 0), open_limit, seen, no_room=True)
     assert verdict.faults == faults
 
 

@@ -50,6 +50,7 @@ class Chaos:
         self.children_killed = 0            # from outside
         self.durability = "process"
         self.in_sync = collections.Counter()  # kills, requests: of the whole those with durability=sync
+        self.due = time.monotonic()         # when the next event is
         self.undo = []                      # [(when, what)]
         self.daemons = set()
         self.seen_crashes = 0
@@ -114,15 +115,20 @@ class Chaos:
 
     def run(self, seconds):
         end = time.monotonic() + seconds
-        due = time.monotonic() + self.random.uniform(*PACE_S)
-        while (now := time.monotonic()) < end:
-            self.tend()
-            if now >= due and self.events:
-                name = self.random.choices(self.events, [EVENTS[e] for e in self.events])[0]
-                if getattr(self, name.replace(" ", "_"))() is not False:
-                    self.done[name] += 1
-                due = time.monotonic() + self.random.uniform(*PACE_S)
+        while time.monotonic() < end:
+            self.step()
             time.sleep(0.01)
+
+    def step(self):
+        """Keeps all alive, and now and then does something to them."""
+        self.tend()
+        now = time.monotonic()
+        if now < self.due or not self.events:
+            return
+        name = self.random.choices(self.events, [EVENTS[e] for e in self.events])[0]
+        if getattr(self, name.replace(" ", "_"))() is not False:
+            self.done[name] += 1
+        self.due = now + self.random.uniform(*PACE_S)
 
     def settle(self):
         """The load pauses, what was begun is undone, and httpd leaves in peace."""
@@ -221,7 +227,7 @@ class Chaos:
         """Again and again, because acknowledged segments make room."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self.tend()
+            self.step()
             self.rig.spool.fill()
             time.sleep(0.05)
         self.rig.spool.free()

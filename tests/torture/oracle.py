@@ -105,18 +105,19 @@ class Verdict:
 
     entries       [(kind, outcome, status)] as the clients noted them; kind: number of the shape
     open_limit    requests that killed children can have had open
-    unhurt        range of numbers during which no child was killed, and records could be lost for want of room"""
+    no_room       records could be lost for want of room, and the gaps must tell how many: exactly, but for those of requests that killed children
+                  had open, which are told and nobody misses them"""
 
-    def __init__(self, journal, entries, open_limit, unhurt=range(0)):
+    def __init__(self, journal, entries, open_limit, no_room=False):
         self.journal = journal
         self.counts, self.answers = collections.Counter(), collections.Counter()
         for number, (kind, outcome, status) in enumerate(entries):
             if outcome != UNUSED:
-                self._request(number, SHAPES[kind], outcome, status, number in unhurt)
+                self._request(number, SHAPES[kind], outcome, status, no_room)
         self.counts["duplicated"] += sum(n - 1 for table in (journal.finals, journal.decisions) for n in table if n > 1)
-        self.faults = self._faults(open_limit, bool(unhurt))
+        self.faults = self._faults(open_limit, no_room)
 
-    def _request(self, number, shape, outcome, status, unhurt):
+    def _request(self, number, shape, outcome, status, no_room):
         count, journal = self.counts, self.journal
         final, decision = journal.finals[number], journal.decisions[number]
         count["requests"] += 1
@@ -134,7 +135,7 @@ class Verdict:
                 count["foreign"] += 1
                 journal.note(f"request {number} was answered with {status}, its record says {journal.status[number]}")
             count["unanswered"] += outcome < COMPLETE
-        elif outcome == COMPLETE and unhurt:
+        elif outcome == COMPLETE and no_room:
             count["missing"] += 1
         elif outcome == COMPLETE:
             self._lost(number, f"({shape.name}) was answered to the last byte and has no record")
@@ -145,15 +146,16 @@ class Verdict:
         self.counts["lost"] += 1
         self.journal.note(f"LOST: request {number} {what}")
 
-    def _faults(self, open_limit, gaps_allowed):
+    def _faults(self, open_limit, no_room):
         journal, count = self.journal, self.counts
         faults = {
             "lost": count["lost"], "duplicated": count["duplicated"], "holes in seq": journal.holes, "corrupt": journal.corrupt,
             "lines that are no record": journal.broken, "records of no request": journal.foreign + count["foreign"],
             "more in flight than dead children had threads": max(0, count["in flight"] - open_limit),
         }
-        if gaps_allowed:
-            faults["records missing, and gaps told of another number"] = abs(count["missing"] - journal.gap_sum)
+        if no_room:
+            faults["records missing that no gap tells of"] = max(0, count["missing"] - journal.gap_sum)
+            faults["gaps that tell of more than can be missing"] = max(0, journal.gap_sum - count["missing"] - open_limit)
         else:
             faults["lost as gaps"] = journal.gap_sum
         return {name: n for name, n in faults.items() if n}
