@@ -26,7 +26,8 @@ typedef struct ctl {
 #define CTL_MANY 65 /* options that may be given again and again; the last one stays NULL */
     const char *seal_keys[CTL_MANY], *anchors[CTL_MANY];
     /* explain */
-    const char *vhost, *policy, *keys, *origin, *at;
+    const char *vhost, *policy, *keys, *origin, *at, *body;
+    const char *headers[CTL_MANY];
     /* probe; origin and limit too */
     const char *low_token_file, *wrong_audience_token_file, *expired_token_file, *ca;
     bool no_issuer;

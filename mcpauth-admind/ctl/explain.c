@@ -186,17 +186,12 @@ static bool read_now(const ctl_t *ctl, int64_t *now_us)
 
 static void decide(ctl_explained_t *explained)
 {
-    const ctl_t *ctl = explained->ctl;
-    const mcpa_env_t env = { .now_us = explained->now_us, .ctx = explained, .keys = find_keys, .trace = on_stage };
-    mcpa_request_t request = { .method = mcpa_str(ctl->method != NULL ? ctl->method : "POST"),
-                               .authorization = mcpa_str(explained->authorization),
-                               .origin = mcpa_str(ctl->origin),
-                               .address = { [10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1 } };
+    const mcpa_env_t env = {
+        .now_us = explained->now_us, .ctx = explained, .keys = find_keys, .read_message = ctl_explained_message, .trace = on_stage
+    };
 
-    if (strcmp(ctl->method != NULL ? ctl->method : "", "OPTIONS") == 0) {
-        request.preflight_method = MCPA_STR("POST");
-    }
-    mcpa_decide(&explained->decision, &request, explained->policy, &env);
+    explained->request.authorization = mcpa_str(explained->authorization);
+    mcpa_decide(&explained->decision, &explained->request, explained->policy, &env);
     if (explained->decision.token.ptr != NULL && mcpa_jws_split(&explained->jws, explained->decision.token) == MCPA_OK) {
         explained->has_jws = true;
         if (mcpa_jws_payload(&explained->claims, &explained->jws) != MCPA_OK) {
@@ -208,6 +203,7 @@ static void decide(ctl_explained_t *explained)
 static void clear(ctl_explained_t *explained)
 {
     mcpa_decision_clear(&explained->decision);
+    ctl_explained_request_clear(explained);
     mcpa_json_free(&explained->claims);
     if (explained->has_jws) {
         mcpa_jws_clear(&explained->jws);
@@ -229,11 +225,10 @@ ctl_exit_t ctl_explain(const ctl_t *ctl)
         ctl_complain("explain wants --location, as written in httpd's configuration, such as --location /mcp");
         return CTL_USAGE;
     }
-    if (!read_now(ctl, &explained.now_us) || !read_token(ctl, &explained.authorization)) {
-        return CTL_USAGE;
+    if (read_now(ctl, &explained.now_us) && ctl_explained_request(&explained) && read_token(ctl, &explained.authorization)) {
+        explained.snapshot = read_policy(ctl);
+        explained.policy = explained.snapshot != NULL ? find_policy(ctl, explained.snapshot) : NULL;
     }
-    explained.snapshot = read_policy(ctl);
-    explained.policy = explained.snapshot != NULL ? find_policy(ctl, explained.snapshot) : NULL;
     if (explained.policy != NULL) {
         decide(&explained);
         if (ctl->json) {

@@ -15,6 +15,10 @@ typedef struct ctl_explained {
     mcpa_snapshot_t *snapshot;
     char *authorization;          /* "Bearer <token>", or NULL */
     int64_t now_us;
+    mcpa_request_t request;
+    mcpa_str_t body;              /* what --body said, or a ping */
+    char *body_file;              /* owned: its memory, when it came from a file */
+    mcpa_message_t message;
     mcpa_decision_t decision;
     struct {
         const char *name;
@@ -29,9 +33,18 @@ typedef struct ctl_explained {
     mcpa_json_t *claims;
 } ctl_explained_t;
 
+/* explain_request.c: fills request and body from the command line; false: it has complained. */
+bool ctl_explained_request(ctl_explained_t *explained);
+void ctl_explained_request_clear(ctl_explained_t *explained);
+/* mcpa_env_t's read_message; ctx: ctl_explained_t. */
+mcpa_reason_t ctl_explained_message(void *ctx, uint64_t max_body, mcpa_message_t **message);
+
 void ctl_explained_print(const ctl_explained_t *explained);
 void ctl_explained_print_json(const ctl_explained_t *explained);
 /* What in the token and the policy made the reason, one "name: value" at a time; nothing for PASS. */
 void ctl_explained_why(const ctl_explained_t *explained, void (*tell)(void *ctx, const char *name, mcpa_str_t value), void *ctx);
+/* explain_operation.c: the same for what the message made; and the operation and its rule, nothing when it did not come to that. */
+void ctl_explained_why_message(const ctl_explained_t *explained, void (*tell)(void *ctx, const char *name, mcpa_str_t value), void *ctx);
+void ctl_explained_operation(const ctl_explained_t *explained, void (*tell)(void *ctx, const char *name, mcpa_str_t value), void *ctx);
 
 #endif

@@ -46,7 +46,8 @@ static const struct command {
       "      It says up to where that is proven\n"
       "      seal: the newest seal, as verify --seal takes it: to be kept on another machine" },
     { "explain", EXPLAIN, ctl_explain, 0, 0, "explain --token-file FILE|- --location /mcp",
-      "how a request with that token would be decided, and why; exit 1 when it is refused" },
+      "how a request with that token would be decided, and why; exit 1 when it is refused.\n"
+      "      With --body and --header: how that message would be" },
     { "probe", PROBE, ctl_probe, 1, 1, "probe URL",
       "asks a resource from outside what clients and attackers ask; exit 1 when something is wrong that must not be.\n"
       "      Needs nothing of the daemon; the more tokens it is given, the more it sees" },
@@ -96,6 +97,9 @@ static const struct option {
     { "keys", EXPLAIN, AT(keys), "DIR", "the published keys (default: keys in StateDir)" },
     { "origin", EXPLAIN | PROBE, AT(origin), "ORIGIN", "explain: as if a browser had sent it; probe: one that MCPAuthOrigin lets in" },
     { "method", AUDIT | EXPLAIN, AT(method), "METHOD", "audit: JSON-RPC's or HTTP's, such as tools/call; explain: default POST" },
+    { "body", EXPLAIN, AT(body), "JSON|@FILE", "the message, or a file with it, where httpd inspects it (default: a ping)" },
+    { "header", EXPLAIN | MANY, AT(headers), "'NAME: VALUE'",
+      "one that decides, such as MCP-Protocol-Version, Mcp-Method or Content-Type; any number" },
     { "at", EXPLAIN, AT(at), "TIME", "as if it were then" },
     { "low-token-file", PROBE, AT(low_token_file), "FILE|-", "a token for this resource with too little scope to call a tool" },
     { "expired-token-file", PROBE, AT(expired_token_file), "FILE|-", "a token for this resource that is over" },

@@ -129,6 +129,9 @@ static void why_scope(const ctl_explained_t *e, const teller_t *t)
     mcpa_scopes_print(&out, &e->decision.principal.scopes);
     t->tell(t->ctx, "the token's scopes", mcpa_out_get(&out));
     t->tell(t->ctx, "needed here", mcpa_str(e->policy->scopes));
+    if (e->decision.operation_scopes != NULL) {
+        t->tell(t->ctx, "and for this operation", mcpa_str(e->decision.operation_scopes));
+    }
 }
 
 static void why_claims(const ctl_explained_t *e, const mcpa_issuer_t *issuer, const teller_t *t)
@@ -191,10 +194,11 @@ void ctl_explained_why(const ctl_explained_t *e, void (*tell)(void *ctx, const c
         why_scope(e, &t);
         break;
     case MCPA_REASON_ORIGIN_DENIED:
-        tell(ctx, "the origin", mcpa_str(e->ctl->origin));
+        tell(ctx, "the origin", e->request.origin);
         tell(ctx, "let in here", join(e->policy->origins, memory));
         break;
     default:
+        ctl_explained_why_message(e, tell, ctx);
         break;
     }
 }
@@ -241,10 +245,11 @@ void ctl_explained_print(const ctl_explained_t *explained)
     printf("%s%s%s: %s", ctl_colour_on(colour, allowed ? CTL_GREEN : CTL_RED), allowed ? "allowed" : "refused",
            ctl_colour_off(colour), row->word);
     if (!allowed) {
-        printf(", %d %s: %s", row->status, row->error != NULL ? row->error : "", row->description);
+        printf(", %d %s: %s", mcpa_decision_status(&explained->decision), row->error != NULL ? row->error : "", row->description);
     }
     putchar('\n');
     ctl_explained_why(explained, print_line, NULL);
+    ctl_explained_operation(explained, print_line, NULL);
     if (explained->decision.authenticated) {
         print_principal(&explained->decision.principal);
     }
@@ -309,11 +314,14 @@ void ctl_explained_print_json(const ctl_explained_t *explained)
     mcpa_jsonw_z(&w, "mode", mcpa_mode_word(explained->policy->mode));
     mcpa_jsonw_z(&w, "decision", mcpa_outcome_word(row->outcome));
     mcpa_jsonw_z(&w, "reason", row->word);
-    mcpa_jsonw_int(&w, "status", row->status);
+    mcpa_jsonw_int(&w, "status", mcpa_decision_status(&explained->decision));
     mcpa_jsonw_z(&w, "description", row->description);
     write_stages(&w, explained);
     mcpa_jsonw_open_object(&w, "why");
     ctl_explained_why(explained, print_member, &w);
+    mcpa_jsonw_close_object(&w);
+    mcpa_jsonw_open_object(&w, "message");
+    ctl_explained_operation(explained, print_member, &w);
     mcpa_jsonw_close_object(&w);
     if (explained->decision.authenticated) {
         write_principal(&w, &explained->decision.principal);

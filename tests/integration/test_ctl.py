@@ -132,7 +132,7 @@ def test_explain_shows_each_stage_of_a_good_token(guarded):
     assert done.returncode == GOOD, done.stdout + done.stderr
     assert "allowed" in done.stdout and "✘" not in done.stdout and done.stdout.count("✔") > 10 and "alice" in done.stdout
     document = json.loads(explain(guarded, token, "--json").stdout)
-    assert document["decision"] == "allow" and document["principal"]["subject"] == "alice" and document["stages"][-1] == {"stage": "scopes", "reason": "ok"}
+    assert document["decision"] == "allow" and document["principal"]["subject"] == "alice" and {"stage": "scopes", "reason": "ok"} in document["stages"]
 
 
 CASES = {
@@ -188,6 +188,70 @@ def test_explain_without_a_token_with_origin_method_and_time(guarded):
 def test_explain_names_the_locations_there_are(guarded):
     done = ctl(guarded, "explain", "--config", guarded.admind.conf_path, "--location", "/nowhere")
     assert done.returncode == USAGE and "--location /mcp" in done.stderr
+
+
+def call(tool, **more):
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, **more}})
+
+
+OPERATIONS = [[["tools/call:get_*", "tools:get"], ["tools/call:free", "granted"]], [["tools/call:drop_*", "denied"]]]
+MODERN = "2026-07-28"
+META = {"_meta": {"io.modelcontextprotocol/protocolVersion": MODERN, "io.modelcontextprotocol/clientCapabilities": {}}}
+
+MESSAGES = {  # body, headers, reason, status, what is said
+    "nothing": (None, [], "ok", 0, "ping"),
+    "granted": (call("free"), [], "ok", 0, "tools/call:free granted"),
+    "default": (call("other"), [], "ok", 0, "tools/call mcp:tools.exec (default)"),
+    "scope": (call("get_x"), [], "scope_missing", 403, "tools:get"),
+    "denied": (call("drop_x"), [], "operation_denied", 403, "tools/call:drop_* denied"),
+    "unknown": ('{"jsonrpc":"2.0","id":1,"method":"tools/purge"}', [], "operation_unknown", 403, "(none)"),
+    "unknown, newer era": (json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/purge", "params": META}),
+                           [f"MCP-Protocol-Version: {MODERN}", "Mcp-Method: tools/purge"], "operation_unknown", 404, "(none)"),
+    "no message": ("[]", [], "message_malformed", 400, "batches"),
+    "no name": ('{"jsonrpc":"2.0","id":1,"method":"tools/call"}', [], "message_malformed", 400, "not named"),
+    "lie": (call("drop_x"), ["mcp-method:  tools/list"], "mirror_mismatch", 400, "tools/list"),
+    "two": (call("free"), ["MCP-Protocol-Version: 2025-11-25", "MCP-Protocol-Version: 2025-11-25"], "mirror_mismatch", 400, "said twice"),
+    "revision": (call("free"), ["MCP-Protocol-Version: 2025-06-18"], "protocol_denied", 400, "2025-03-26, 2025-11-25, 2026-07-28"),
+    "no revision": (call("free"), ["MCP-Protocol-Version: 1"], "protocol_unknown", 400, "2025-11-25"),
+    "type": (call("free"), ["Content-Type: text/plain"], "media_type", 415, "text/plain"),
+    "long": (call("free", arguments={"x": "x" * 5000}), [], "body_too_large", 413, "4096 bytes"),
+}
+
+
+@pytest.fixture(scope="module")
+def inspected(guarded, tmp_path_factory):
+    """The policy of the stack, with a Location that inspects."""
+    policy = json.loads((guarded.admind.dirs.state / "policy.json").read_text())
+    policy["locations"][0].update(inspect="body", max_body=4096, protocols=["2025-03-26", "2025-11-25", MODERN], operations=OPERATIONS, scopes="")
+    path = tmp_path_factory.mktemp("inspected") / "policy.json"
+    path.write_text(json.dumps(policy))
+    return path
+
+
+@pytest.mark.parametrize("body,headers,reason,status,words", MESSAGES.values(), ids=MESSAGES.keys())
+def test_explain_decides_a_message(guarded, inspected, tmp_path, body, headers, reason, status, words):
+    more = ["--policy", inspected] + [word for header in headers for word in ("--header", header)] + (["--body", body] if body else [])
+    token = guarded.token(scope="mcp:tools.exec")
+    done = explain(guarded, token, *more)
+    assert done.returncode == (BAD if status else GOOD) and words in done.stdout, done.stdout + done.stderr
+    if body:
+        path = tmp_path / "body"
+        path.write_text(body)
+        more[-1] = f"@{path}"
+    document = json.loads(explain(guarded, token, "--json", *more).stdout)
+    assert (document["reason"], document["status"]) == (reason, status) and words in json.dumps(document, ensure_ascii=False)
+    stages = [stage["stage"] for stage in document["stages"]]
+    assert status or stages[-8:] == ["media type", "body", "message", "mirrors", "protocol", "operation", "scopes", "tool limit"]
+
+
+def test_explain_names_no_message_where_none_may_be(guarded, inspected):
+    token = guarded.token(scope="mcp:tools.exec")
+    assert "GET" in explain(guarded, token, "--policy", inspected, "--method", "GET").stdout
+    assert "request_malformed" in explain(guarded, token, "--policy", inspected, "--method", "GET", "--body", call("free")).stdout
+    for more in (["--header", "Authorization: Bearer x"], ["--header", "Mcp-Metod: x"], ["--header", "x"], ["--header", ": x"],
+                 ["--header", "Content-Type: a", "--header", "content-type: b"], ["--body", "@/nowhere"]):
+        done = explain(guarded, token, "--policy", inspected, *more)
+        assert done.returncode == USAGE and done.stderr and not done.stdout, more
 
 
 def test_explain_works_from_copies_without_a_daemon(guarded, tmp_path):
