@@ -261,7 +261,7 @@ mcpa_rpc_fault_t mcpa_rpc_scan(mcpa_rpc_t *rpc, mcpa_str_t body)
 
     memset(rpc, 0, offsetof(mcpa_rpc_t, memory));
     rpc->used = 0;
-    mcpa_jsonscan_init(&scan, body);
+    mcpa_jsonscan_init(&scan, body.ptr != NULL ? body : MCPA_STR(""));
     c = mcpa_jsonscan_peek(&scan);
     if (c != '{') {
         fault = fault_of(mcpa_jsonscan_skip(&scan, NULL));

@@ -125,6 +125,7 @@ static void the_transports_other_methods_have_no_body(void **state)
 static void what_is_no_message_is_refused_with_the_codes_of_json_rpc(void **state)
 {
     static const ask_t rows[] = {
+        { "nothing at all", NULL, LEGACY, NULL, NULL, NULL, MCPA_REASON_MESSAGE_MALFORMED, -32700 },
         { "nothing", NULL, LEGACY, NULL, NULL, "", MCPA_REASON_MESSAGE_MALFORMED, -32700 },
         { "no JSON", NULL, LEGACY, NULL, NULL, "{", MCPA_REASON_MESSAGE_MALFORMED, -32700 },
         { "BOM", NULL, LEGACY, NULL, NULL, "\xef\xbb\xbf" PING, MCPA_REASON_MESSAGE_MALFORMED, -32700 },
