@@ -10,6 +10,7 @@ import time
 import pytest
 
 from daemon_child import Child, Segment, envelope, record, request
+from harness import paths
 from harness.process import wait_until
 
 DENIED = {"reason": "signature_bad", "decision": "deny", "status": 401}
@@ -38,7 +39,7 @@ class Writer(threading.Thread):
     def session(self):
         try:
             child = Child(self.path, self.instance)
-        except (FileNotFoundError, ConnectionRefusedError):
+        except (FileNotFoundError, ConnectionRefusedError, PermissionError):  # the last: its socket is bound, and not yet opened to us
             time.sleep(0.02)
             return
         try:
@@ -77,7 +78,7 @@ def account(admind, writers):
 
 def join(writers, timeout=60):
     for writer in writers:
-        writer.join(timeout)
+        writer.join(timeout * paths.PATIENCE)
         assert writer.failure is None, writer.failure
         assert not writer.is_alive(), f"{writer.acked} of {writer.count}"
 
