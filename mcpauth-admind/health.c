@@ -16,7 +16,7 @@ bool admind_health_is_ok(const admind_facts_t *facts, admind_component_t compone
     case ADMIND_KEYS:
         return facts->keys_ready;
     case ADMIND_AUDIT:
-        return !facts->journal_failing;
+        return !facts->journal_failing && !facts->cursor_missing;
     case ADMIND_LINK:
         return facts->links > 0;
     case ADMIND_COMPONENTS:

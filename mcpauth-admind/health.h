@@ -12,6 +12,7 @@ typedef struct admind_facts {
     bool policy_refused; /* the policy file as it is now cannot be used */
     bool keys_ready;     /* every issuer has usable keys */
     bool journal_failing;
+    bool cursor_missing; /* a receiver of the journal has no place on disk yet where it begins */
     size_t links;
 } admind_facts_t;
 

@@ -37,6 +37,8 @@ struct admind_reader {
     uint64_t line;
     uint64_t overlong; /* bytes dropped of a line longer than any record */
     uint64_t torn;
+    size_t slice, used; /* bytes that one call may read, 0: any number; has read */
+    bool busy;          /* the last call ended because of that */
     size_t begin, end; /* of what is not returned yet, in block: bytes offset + overlong and on */
     share_t *shares;
     size_t n_shares;
@@ -290,6 +292,7 @@ static mcpa_status_t read_more(admind_reader_t *reader)
     if (status != MCPA_OK || n == 0) {
         return status != MCPA_OK ? status : end_of_file(reader);
     }
+    reader->used += n;
     dropped = reader->skip < n ? (size_t)reader->skip : n;
     memmove(reader->block + reader->end, reader->block + reader->end + dropped, n - dropped);
     reader->skip -= dropped;
@@ -299,6 +302,8 @@ static mcpa_status_t read_more(admind_reader_t *reader)
 
 mcpa_status_t admind_reader_next(admind_reader_t *reader, mcpa_str_t *line)
 {
+    reader->used = 0;
+    reader->busy = false;
     for (;;) {
         const char *from = reader->block + reader->begin;
         const char *newline = memchr(from, '\n', reader->end - reader->begin);
@@ -315,6 +320,10 @@ mcpa_status_t admind_reader_next(admind_reader_t *reader, mcpa_str_t *line)
             *line = overlong ? MCPA_STR_NONE : (mcpa_str_t){ from, len };
             return overlong ? MCPA_ETOOBIG : MCPA_OK;
         }
+        if (reader->slice > 0 && reader->used >= reader->slice) {
+            reader->busy = true;
+            return MCPA_ENOTFOUND;
+        }
         if (reader->fd >= 0) {
             status = read_more(reader);
         } else {
@@ -325,6 +334,16 @@ mcpa_status_t admind_reader_next(admind_reader_t *reader, mcpa_str_t *line)
             return status;
         }
     }
+}
+
+void admind_reader_slice(admind_reader_t *reader, size_t max_bytes)
+{
+    reader->slice = max_bytes;
+}
+
+bool admind_reader_is_busy(const admind_reader_t *reader)
+{
+    return reader->busy;
 }
 
 /* ---- what is known of it */

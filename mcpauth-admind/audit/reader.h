@@ -25,6 +25,11 @@ void admind_reader_close(admind_reader_t **reader);
  * Lines that the daemon took back (a batch that could not be synced) may have been returned; they come again, with the same
  * instance and seq, when they are committed. */
 mcpa_status_t admind_reader_next(admind_reader_t *reader, mcpa_str_t *line) MCPA_MUST_CHECK;
+/* From now on next reads some max_bytes of text in one call and no more, whatever stands in a file and before the place where reading begins:
+ * a compressed file can only be entered from its beginning. 0, as it is at first: as much as it takes. is_busy, behind MCPA_ENOTFOUND: that is
+ * why; call again, and it goes on. */
+void admind_reader_slice(admind_reader_t *reader, size_t max_bytes);
+bool admind_reader_is_busy(const admind_reader_t *reader);
 /* Behind the last line that next returned. */
 void admind_reader_position(const admind_reader_t *reader, admind_position_t *position);
 /* Of which file the last line was, or what next complained of; "": of none yet. And which line of it: from 1, counted from where

@@ -5,6 +5,8 @@
 
 #include "ctl/ctl.h"
 
+#define LATE_S 60 /* how old a line may be that a receiver of the journal does not have, before that is told */
+
 static mcpa_str_t text_of(const mcpa_json_t *json, const char *name)
 {
     return mcpa_json_string(mcpa_json_member(json, name));
@@ -102,6 +104,22 @@ static void print_children(const ctl_t *ctl, const mcpa_json_t *children)
     ctl_table_free(&table);
 }
 
+static void forward_state_cell(ctl_table_t *table, const mcpa_json_t *forward)
+{
+    mcpa_str_t error = text_of(forward, "last_error");
+    int64_t lag_s = number_of(forward, "lag_s");
+    char behind[40];
+
+    if (error.len > 0) {
+        ctl_table_cell(table, error, CTL_RED);
+    } else if (lag_s >= LATE_S) {
+        snprintf(behind, sizeof(behind), "%lld s behind", (long long)lag_s);
+        ctl_table_cell(table, mcpa_str(behind), CTL_YELLOW);
+    } else {
+        ctl_table_cell(table, MCPA_STR("ok"), CTL_GREEN);
+    }
+}
+
 static void print_forwards(const ctl_t *ctl, const mcpa_json_t *forwards)
 {
     static const char *const titles[] = { "FORWARD", "ADDRESS", "RECORDS", "WAITING (bytes)", "LAST SUCCESS", "STATE", NULL };
@@ -109,14 +127,13 @@ static void print_forwards(const ctl_t *ctl, const mcpa_json_t *forwards)
 
     for (size_t i = 0; table != NULL && i < mcpa_json_size(forwards); i++) {
         const mcpa_json_t *forward = mcpa_json_at(forwards, i);
-        mcpa_str_t error = text_of(forward, "last_error");
 
         ctl_table_cell(table, text_of(forward, "name"), CTL_PLAIN);
         ctl_table_cell(table, text_of(forward, "address"), CTL_PLAIN);
         number_cell(table, number_of(forward, "records"));
         number_cell(table, number_of(forward, "backlog_bytes"));
         time_cell(table, forward, "last_success");
-        ctl_table_cell(table, error.len > 0 ? error : MCPA_STR("ok"), error.len > 0 ? CTL_RED : CTL_GREEN);
+        forward_state_cell(table, forward);
     }
     if (table != NULL && mcpa_json_size(forwards) > 0) {
         putchar('\n');

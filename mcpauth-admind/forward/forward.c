@@ -14,6 +14,7 @@ struct admind_forward {
     admind_timer_t *save_timer;
     admind_forwarder_t *forwarders[ADMIND_FORWARDS_MAX];
     size_t count;
+    bool distrusted; /* the journal fails, and that was told */
 };
 
 static void on_save(void *ctx)
@@ -33,14 +34,28 @@ void admind_forward_round(admind_forward_t *forward)
     if (forward->count == 0) {
         return;
     }
-    admind_journal_position(forward->place.journal, &end);
-    for (size_t i = 0; i < forward->count; i++) {
-        if (admind_journal_is_failing(forward->place.journal)) {
+    /* When the journal begins to fail it takes lines back, and when it is mended it writes others in their place. Not in between: a forwarder that
+     * works off older files would never get on. */
+    if (forward->distrusted != admind_journal_is_failing(forward->place.journal)) {
+        forward->distrusted = !forward->distrusted;
+        for (size_t i = 0; i < forward->count; i++) {
             admind_forwarder_distrust(forward->forwarders[i]);
-        } else {
-            admind_forwarder_wake(forward->forwarders[i], &end);
         }
     }
+    admind_journal_position(forward->place.journal, &end);
+    for (size_t i = 0; i < forward->count && !forward->distrusted; i++) {
+        admind_forwarder_wake(forward->forwarders[i], &end);
+    }
+}
+
+bool admind_forward_has_cursors(const admind_forward_t *forward)
+{
+    for (size_t i = 0; i < forward->count; i++) {
+        if (!admind_forwarder_has_cursor(forward->forwarders[i])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void admind_forward_refresh(const admind_forward_t *forward)

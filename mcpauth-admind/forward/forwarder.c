@@ -4,25 +4,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <unistd.h>
 
-#include "audit/line.h"
 #include "base/crash.h"
 #include "forward/cursor.h"
-#include "forward/otlp.h"
+#include "forward/pack.h"
 #include "forward/post.h"
 #include "forward/source.h"
-#include "forward/syslog.h"
 #include "forward/tcp.h"
 #include "keys/cachectl.h"
 #include "log.h"
 
-#ifndef MCPA_VERSION
-#define MCPA_VERSION "0"
-#endif
-#define BATCH_BYTES    ((size_t)1024 * 1024) /* holds any one line in either form */
-#define SLICE_LINES    64                    /* parsed and printed between two rounds of the loop: a millisecond or two */
-#define LINGER_MS      200                   /* a record waits so long for others to share its way */
+#define SLICE_LINES    64  /* parsed and printed between two rounds of the loop: a millisecond or two */
+#define BUSY_MS        5   /* between two slices of a compressed file that is read up to where sending goes on */
+#define LINGER_MS      200 /* a record waits so long for others to share its way */
+#define NOWHERE        UINT64_MAX /* the offset of a cursor that is not on disk */
 #define BACKOFF_MAX_US (60 * INT64_C(1000000))
 #define TELL_US        (60 * INT64_C(1000000))
 
@@ -41,14 +36,12 @@ struct admind_forwarder {
     admind_timer_t *timer;
     admind_source_t source;
     step_t step;
-    char *memory; /* BATCH_BYTES: the batch */
-    mcpa_out_t out;
-    admind_otlp_t body;
-    admind_batch_t batch;
-    size_t lines; /* in the batch */
-    bool full;    /* the batch ended because it was full */
+    admind_pack_t pack;
+    admind_batch_t batch; /* of the pack */
+    bool full;            /* the batch ended because it was full */
     admind_position_t taken, saved;
     bool save_failing;
+    int64_t oldest_us; /* by the wall clock: when the oldest line was made that is not taken, as far as that is known; 0: none */
     unsigned failures_in_row;
     int64_t told_us; /* by the monotonic clock, when a failure was logged last; 0: not since the last success */
     char last_error[160];
@@ -78,14 +71,20 @@ void admind_forwarder_save(admind_forwarder_t *forwarder)
     }
     status = admind_cursor_save(&settled, place->journal_dir, forwarder->config->name, admind_loop_wall_us(place->loop));
     if (status != MCPA_OK && !forwarder->save_failing) {
-        admind_log(ADMIND_ERR, "MCPA2701", "forward %s: the cursor cannot be written (%s); a restart will send more of the journal again",
-                   forwarder->config->name, mcpa_status_word(status));
+        admind_log(ADMIND_ERR, "MCPA2701", "forward %s: the cursor cannot be written (%s); tried again, and until then a restart %s",
+                   forwarder->config->name, mcpa_status_word(status),
+                   admind_forwarder_has_cursor(forwarder) ? "will send more of the journal again" : "may pass over what came since the first start");
     }
     forwarder->save_failing = status != MCPA_OK;
     if (status == MCPA_OK) {
         forwarder->saved = settled;
         MCPA_CRASH("forward.saved");
     }
+}
+
+bool admind_forwarder_has_cursor(const admind_forwarder_t *forwarder)
+{
+    return forwarder->saved.offset != NOWHERE;
 }
 
 /* Where to begin. false: error says why not. */
@@ -115,7 +114,7 @@ static bool load(admind_forwarder_t *forwarder, char *error, size_t cap)
     forwarder->taken = forwarder->saved;
     admind_source_seek(&forwarder->source, &forwarder->saved);
     if (first) { /* on disk at once: a kill must not move where 'now' was */
-        forwarder->saved.offset = UINT64_MAX;
+        forwarder->saved.offset = NOWHERE;
         admind_forwarder_save(forwarder);
     }
     return true;
@@ -126,37 +125,8 @@ static bool load(admind_forwarder_t *forwarder, char *error, size_t cap)
 static void begin_batch(admind_forwarder_t *forwarder)
 {
     forwarder->batch.begin = forwarder->batch.end = forwarder->source.at;
-    forwarder->lines = 0;
     forwarder->full = false;
-    if (forwarder->config->is_otlp) {
-        /* Cannot fail: BATCH_BYTES. */
-        (void)admind_otlp_begin(&forwarder->body, forwarder->memory, BATCH_BYTES, forwarder->place->host, MCPA_VERSION);
-    } else {
-        mcpa_out_init(&forwarder->out, forwarder->memory, BATCH_BYTES);
-    }
-}
-
-/* false: it does not fit; the batch is as before. */
-static bool add_line(admind_forwarder_t *forwarder, mcpa_str_t text)
-{
-    const admind_syslog_origin_t origin = { forwarder->place->host, getpid(), forwarder->config->facility };
-    mcpa_out_t before = forwarder->out;
-    admind_line_t line;
-    const admind_line_t *parsed = admind_line_parse(&line, text) == MCPA_OK ? &line : NULL;
-    bool fits;
-
-    if (forwarder->config->is_otlp) {
-        fits = forwarder->lines < ADMIND_OTLP_RECORDS_MAX &&
-               admind_otlp_add(&forwarder->body, text, parsed, admind_loop_wall_us(forwarder->place->loop));
-    } else {
-        admind_syslog_print(&forwarder->out, &origin, text, parsed);
-        fits = mcpa_out_status(&forwarder->out) == MCPA_OK;
-        forwarder->out = fits ? forwarder->out : before;
-    }
-    if (parsed != NULL) {
-        admind_line_clear(&line);
-    }
-    return fits;
+    admind_pack_begin(&forwarder->pack);
 }
 
 static void tell_lost(admind_forwarder_t *forwarder, const char *what)
@@ -178,14 +148,13 @@ static bool take_line(admind_forwarder_t *forwarder, mcpa_status_t *status)
         tell_lost(forwarder, "a part of the journal cannot be read");
     } else if (*status != MCPA_OK) {
         return false;
-    } else if (add_line(forwarder, text)) {
-        forwarder->lines++;
-    } else if (forwarder->lines > 0) {
-        admind_source_hold(&forwarder->source);
-        forwarder->full = true;
-        return false;
-    } else {
-        tell_lost(forwarder, "a line is too long for any message"); /* cannot be: BATCH_BYTES */
+    } else if (!admind_pack_add(&forwarder->pack, text, admind_loop_wall_us(forwarder->place->loop))) {
+        if (forwarder->pack.lines > 0) {
+            admind_source_hold(&forwarder->source);
+            forwarder->full = true;
+            return false;
+        }
+        tell_lost(forwarder, "a line is too long for any message"); /* cannot be */
     }
     forwarder->batch.end = forwarder->source.at;
     return true;
@@ -222,14 +191,18 @@ static void fill(admind_forwarder_t *forwarder)
         wait_for(forwarder, STEP_FILLING, 0);
         return;
     }
-    if (forwarder->lines > 0) {
-        forwarder->batch.bytes = forwarder->config->is_otlp ? admind_otlp_end(&forwarder->body) : mcpa_out_get(&forwarder->out);
+    if (forwarder->pack.lines > 0) {
+        forwarder->oldest_us = forwarder->pack.first_us;
+        forwarder->batch.bytes = admind_pack_end(&forwarder->pack);
         send_batch(forwarder);
         return;
     }
     forwarder->taken = forwarder->batch.end; /* what was passed over, if anything */
-    if (status == MCPA_ENOTFOUND) {
+    if (status == MCPA_ENOTFOUND && admind_source_is_busy(&forwarder->source)) {
+        wait_for(forwarder, STEP_FILLING, BUSY_MS);
+    } else if (status == MCPA_ENOTFOUND) {
         forwarder->step = STEP_IDLE;
+        forwarder->oldest_us = 0;
     } else {
         fail(forwarder, "the journal cannot be read", 0);
     }
@@ -239,7 +212,7 @@ static void on_timer(void *ctx)
 {
     admind_forwarder_t *forwarder = ctx;
 
-    if (forwarder->step == STEP_WAITING && forwarder->lines > 0) {
+    if (forwarder->step == STEP_WAITING && forwarder->pack.lines > 0) {
         send_batch(forwarder);
         return;
     }
@@ -277,7 +250,7 @@ static void on_taken(void *ctx)
     admind_forwarder_t *forwarder = ctx;
 
     MCPA_CRASH("forward.taken");
-    count(forwarder, MCPA_METRIC_FORWARD_RECORDS, (double)forwarder->lines);
+    count(forwarder, MCPA_METRIC_FORWARD_RECORDS, (double)forwarder->pack.lines);
     forwarder->taken = forwarder->batch.end;
     forwarder->last_success_us = admind_loop_wall_us(forwarder->place->loop);
     if (forwarder->told_us != 0) {
@@ -290,11 +263,20 @@ static void on_taken(void *ctx)
     wait_for(forwarder, STEP_FILLING, forwarder->full ? 0 : LINGER_MS);
 }
 
+/* There is something again; the first line read will say since when. */
+static void note_waiting(admind_forwarder_t *forwarder)
+{
+    if (forwarder->oldest_us == 0) {
+        forwarder->oldest_us = admind_loop_wall_us(forwarder->place->loop);
+    }
+}
+
 static void on_failed(void *ctx, const admind_sender_failure_t *failure)
 {
     admind_forwarder_t *forwarder = ctx;
 
     if (failure->again != NULL) {
+        note_waiting(forwarder);
         forwarder->taken = *failure->again;
         admind_source_seek(&forwarder->source, failure->again);
         begin_batch(forwarder); /* whatever stood in it comes again */
@@ -316,6 +298,7 @@ static void on_rejected(void *ctx, int64_t records, mcpa_str_t words)
 void admind_forwarder_wake(admind_forwarder_t *forwarder, const admind_position_t *end)
 {
     if (forwarder->step == STEP_IDLE && admind_position_compare(&forwarder->source.at, end) < 0) {
+        note_waiting(forwarder);
         begin_batch(forwarder);
         wait_for(forwarder, STEP_FILLING, LINGER_MS);
     }
@@ -326,6 +309,14 @@ void admind_forwarder_distrust(admind_forwarder_t *forwarder)
     admind_source_seek(&forwarder->source, &forwarder->source.at);
 }
 
+/* Seconds. */
+static double lag(const admind_forwarder_t *forwarder)
+{
+    int64_t us = forwarder->oldest_us == 0 ? 0 : admind_loop_wall_us(forwarder->place->loop) - forwarder->oldest_us;
+
+    return us > 0 ? (double)us / 1e6 : 0;
+}
+
 void admind_forwarder_refresh(const admind_forwarder_t *forwarder)
 {
     mcpa_metrics_t *metrics = forwarder->place->metrics;
@@ -333,6 +324,8 @@ void admind_forwarder_refresh(const admind_forwarder_t *forwarder)
 
     mcpa_metrics_set(metrics, MCPA_METRIC_FORWARD_BACKLOG, &label,
                      (double)admind_source_backlog(&forwarder->source, &forwarder->taken));
+    mcpa_metrics_set(metrics, MCPA_METRIC_FORWARD_LAG, &label, lag(forwarder));
+    mcpa_metrics_set(metrics, MCPA_METRIC_FORWARD_CURSOR_FAILING, &label, forwarder->save_failing ? 1 : 0);
     if (forwarder->last_success_us > 0) {
         mcpa_metrics_set(metrics, MCPA_METRIC_FORWARD_LAST_SUCCESS, &label, (double)forwarder->last_success_us / 1e6);
     }
@@ -345,7 +338,9 @@ void admind_forwarder_view(const admind_forwarder_t *forwarder, admind_forward_v
 
     *view = (admind_forward_view_t){ .name = forwarder->config->name,
                                      .protocol = forwarder->config->is_otlp ? "otlp" : "syslog",
-                                     .last_error = forwarder->last_error,
+                                     .last_error = forwarder->last_error[0] == '\0' && forwarder->save_failing ? "its cursor cannot be written"
+                                                                                                               : forwarder->last_error,
+                                     .lag_s = (int64_t)lag(forwarder),
                                      .backlog_bytes = admind_source_backlog(&forwarder->source, &forwarder->taken),
                                      .last_success_us = forwarder->last_success_us };
     admind_config_shown(view->address, forwarder->config->url);
@@ -360,14 +355,13 @@ static bool set_up(admind_forwarder_t *forwarder, char *error, size_t cap)
 
     snprintf(error, cap, "forward %s: no memory", forwarder->config->name);
     forwarder->source = (admind_source_t){ .dir = place->journal_dir, .journal = place->journal };
-    forwarder->memory = malloc(BATCH_BYTES);
     forwarder->timer = admind_timer_new(place->loop, on_timer, forwarder);
     if (forwarder->config->is_otlp) {
         forwarder->post = admind_post_new(place->loop, forwarder->config, &events);
     } else {
         forwarder->tcp = admind_tcp_new(place->loop, forwarder->config, &events);
     }
-    return forwarder->memory != NULL && forwarder->timer != NULL && (forwarder->post != NULL || forwarder->tcp != NULL) &&
+    return admind_pack_init(&forwarder->pack, forwarder->config, place->host) && forwarder->timer != NULL && (forwarder->post != NULL || forwarder->tcp != NULL) &&
            load(forwarder, error, cap);
 }
 
@@ -406,6 +400,6 @@ void admind_forwarder_free(admind_forwarder_t **slot)
     admind_post_free(&forwarder->post);
     admind_timer_free(&forwarder->timer);
     admind_source_clear(&forwarder->source);
-    free(forwarder->memory);
+    admind_pack_clear(&forwarder->pack);
     free(forwarder);
 }

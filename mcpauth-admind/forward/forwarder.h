@@ -20,10 +20,12 @@ admind_forwarder_t *admind_forwarder_new(const admind_forward_place_t *place, co
 void admind_forwarder_free(admind_forwarder_t **forwarder);
 /* The journal ends here by now. */
 void admind_forwarder_wake(admind_forwarder_t *forwarder, const admind_position_t *end);
-/* The journal fails: what was read ahead of its last commit is forgotten. */
+/* The journal begins to fail, or was mended: what was read ahead of its last commit is forgotten. */
 void admind_forwarder_distrust(admind_forwarder_t *forwarder);
-/* Writes the cursor when it moved. */
+/* Writes the cursor when it moved, or was never written. */
 void admind_forwarder_save(admind_forwarder_t *forwarder);
+/* It is on disk, wherever it stands. */
+bool admind_forwarder_has_cursor(const admind_forwarder_t *forwarder);
 void admind_forwarder_refresh(const admind_forwarder_t *forwarder);
 void admind_forwarder_view(const admind_forwarder_t *forwarder, admind_forward_view_t *view);
 

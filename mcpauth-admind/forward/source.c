@@ -11,6 +11,8 @@
 #include "audit/names.h"
 #include "forward/cursor.h"
 
+#define SLICE_BYTES ((size_t)1024 * 1024) /* of text: some 3 ms to unpack */
+
 void admind_source_seek(admind_source_t *source, const admind_position_t *position)
 {
     admind_position_t to = *position;
@@ -31,8 +33,16 @@ static bool open_reader(admind_source_t *source)
 
     if (source->reader == NULL) {
         source->reader = admind_reader_open(source->dir, &source->at, error, sizeof(error));
+        if (source->reader != NULL) {
+            admind_reader_slice(source->reader, SLICE_BYTES);
+        }
     }
     return source->reader != NULL;
+}
+
+bool admind_source_is_busy(const admind_source_t *source)
+{
+    return source->reader != NULL && admind_reader_is_busy(source->reader);
 }
 
 static bool is_there(const admind_source_t *source, const char *file)
@@ -108,7 +118,15 @@ unsigned admind_source_lost(admind_source_t *source)
 
 /* ---- how much there is */
 
-/* Of a compressed file: its last four bytes say it (RFC 1952), and no file of ours comes near 4 GiB. */
+/* What a gzip file holds: its last four bytes say it modulo 4 GiB (RFC 1952). JournalFileSize allows files that are a little longer than that.
+ * Deflate never needs more than a thousandth on top of the text, so what looks as if it did is such a file. */
+static uint64_t unpacked_bytes(uint64_t packed, const unsigned char tail[4])
+{
+    uint64_t text = (uint64_t)tail[0] | (uint64_t)tail[1] << 8 | (uint64_t)tail[2] << 16 | (uint64_t)tail[3] << 24;
+
+    return packed > text + text / 1000 + 64 ? text + (UINT64_C(1) << 32) : text;
+}
+
 static uint64_t text_bytes(int fd, bool compressed)
 {
     unsigned char tail[4];
@@ -123,7 +141,7 @@ static uint64_t text_bytes(int fd, bool compressed)
     if (st.st_size < (off_t)sizeof(tail) || pread(fd, tail, sizeof(tail), st.st_size - 4) != (ssize_t)sizeof(tail)) {
         return 0;
     }
-    return (uint64_t)tail[0] | (uint64_t)tail[1] << 8 | (uint64_t)tail[2] << 16 | (uint64_t)tail[3] << 24;
+    return unpacked_bytes((uint64_t)st.st_size, tail);
 }
 
 static uint64_t file_bytes(const char *dir, const admind_journal_name_t *name)

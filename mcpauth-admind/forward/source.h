@@ -20,9 +20,11 @@ typedef struct admind_source {
 /* Goes to a position, whatever was given out before. */
 void admind_source_seek(admind_source_t *source, const admind_position_t *position);
 void admind_source_clear(admind_source_t *source);
-/* The next line without its newline, borrowed until the next call. MCPA_ENOTFOUND: no more for now. Others as admind_reader_next: with MCPA_ETOOBIG
+/* The next line without its newline, borrowed until the next call. MCPA_ENOTFOUND: no more for now; when the source is busy then, there is
+ * more, but enough was read for one turn of the loop: a place in a compressed file is reached by unpacking all before it. Others as admind_reader_next: with MCPA_ETOOBIG
  * and MCPA_EMALFORMED something was passed over and reading goes on. */
 mcpa_status_t admind_source_next(admind_source_t *source, mcpa_str_t *line) MCPA_MUST_CHECK;
+bool admind_source_is_busy(const admind_source_t *source);
 /* The line that next just gave is given once more. */
 void admind_source_hold(admind_source_t *source);
 /* How often files went away before they were read to their end, since the last call. */

@@ -252,6 +252,7 @@ static void write_forwards(mcpa_jsonw_t *w, const struct admind *admind)
         mcpa_jsonw_z(w, "address", view.address);
         mcpa_jsonw_u64(w, "records", view.records);
         mcpa_jsonw_u64(w, "backlog_bytes", view.backlog_bytes);
+        mcpa_jsonw_int(w, "lag_s", view.lag_s);
         mcpa_jsonw_u64(w, "failures", view.failures);
         put_time(w, "last_success", view.last_success_us);
         mcpa_jsonw_z(w, "last_error", view.last_error);

@@ -325,6 +325,9 @@ def test_a_stalled_receiver_stops_nobody_else(world, syslog, collector):
         arrived(syslog, source.ids(), 60)
         arrived(collector, source.ids(), 60)
         assert stalled.messages == [] and metric(admind, "backlog_bytes", "stalled") > 0
+        wait_until(lambda: metric(admind, "lag_seconds", "stalled") > 3, 20, admind.log)
+        wait_until(lambda: metric(admind, "lag_seconds", "quick") == 0, 20, admind.log)
+        assert forward(admind, "stalled")["lag_s"] >= 3
         assert admind.get("/healthz").status == 200
         stalled.reading.set()
         arrived(stalled, source.ids(), 60)
@@ -412,6 +415,20 @@ def test_the_cursor_is_kept_and_a_bad_one_means_everything_again(world, syslog):
     admind.start()
     arrived(syslog, source.ids())
     assert "MCPA2707" in admind.log()
+
+
+def test_a_first_cursor_that_cannot_be_written_is_not_ready_and_tried_again(world, syslog):
+    admind = world.admind(f"Forward syslog tcp://127.0.0.1:{syslog.port}", start=False)
+    in_the_way = admind.dirs.journal / "forward-syslog.json.tmp"
+    in_the_way.mkdir()
+    admind.start()
+    ready = admind.get("/readyz")
+    assert ready.status == 503 and ready.json()["audit"] == "failing"
+    assert "MCPA2701" in admind.log() and metric(admind, "cursor_failing", "syslog") == 1
+    assert "its cursor cannot be written" in admind.ctl("status").stdout
+    in_the_way.rmdir()
+    wait_until(lambda: admind.get("/readyz").json()["audit"] == "ok", 10, admind.log)
+    assert json.loads((admind.dirs.journal / "forward-syslog.json").read_text())["version"] == 1 and metric(admind, "cursor_failing", "syslog") == 0
 
 
 def test_files_rotated_and_compressed_while_the_receiver_is_down_arrive(world, syslog):

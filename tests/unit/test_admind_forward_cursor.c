@@ -264,6 +264,34 @@ static void files_that_went_away_are_told(void **state)
     admind_journal_close(&journal);
 }
 
+/* JournalFileSize goes up to 4 GiB, and the trailer of a compressed file counts modulo that. */
+static void a_compressed_file_of_more_than_4_gib_counts_as_such(void **state)
+{
+    static const struct {
+        off_t packed;
+        uint32_t trailer;
+        uint64_t bytes;
+    } rows[] = { { 600000000, 12345, (UINT64_C(1) << 32) + 12345 }, { 600000000, 4294967295, 4294967295 }, { 20, 0, 0 }, { 5060, 5000, 5000 } };
+    admind_journal_t *journal = open_journal();
+    admind_source_t source = { .dir = test_dir, .journal = journal };
+    const admind_position_t begin = { .offset = 0 };
+
+    (void)state;
+    append(journal, "one", NOON_US);
+    assert_int_equal(admind_journal_commit(journal), MCPA_OK);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int fd = open(in_dir("audit-2026-11-20.jsonl.gz"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+        const unsigned char tail[4] = { (unsigned char)rows[i].trailer, (unsigned char)(rows[i].trailer >> 8), (unsigned char)(rows[i].trailer >> 16),
+                                        (unsigned char)(rows[i].trailer >> 24) };
+
+        assert_int_equal(pwrite(fd, tail, 4, rows[i].packed - 4), 4); /* a hole before it */
+        close(fd);
+        assert_int_equal(admind_source_backlog(&source, &begin), rows[i].bytes + 4);
+    }
+    admind_source_clear(&source);
+    admind_journal_close(&journal);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +304,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(only_committed_lines_are_given_out_each_once, make_dir, drop_dir),
         cmocka_unit_test_setup_teardown(a_line_given_back_comes_again_and_does_not_move_the_position, make_dir, drop_dir),
         cmocka_unit_test_setup_teardown(files_that_went_away_are_told, make_dir, drop_dir),
+        cmocka_unit_test_setup_teardown(a_compressed_file_of_more_than_4_gib_counts_as_such, make_dir, drop_dir),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
