@@ -16,6 +16,7 @@ from .monitoring import Alertmanager, Prometheus
 from .node import ConformanceServer, Everything, Node, Provider
 from .process import wait_until
 from .rpc import call_tool
+from .streams import Streams
 from .tls import Tls
 from .upstream import Upstream
 
@@ -52,6 +53,10 @@ class World:
 
     def upstream(self):
         return self._add(Upstream()).start()
+
+    def streams(self):
+        """An upstream of event streams together with their clients."""
+        return self._add(Streams())
 
     def httpd(self, start=True, tls=False, **options):
         names = {p.folder.name for p in self.parts if isinstance(p, Httpd)}
