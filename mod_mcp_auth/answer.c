@@ -117,7 +117,7 @@ static void take_over(request_rec *r, mod_mcp_verdict_t *verdict)
 {
     mcpa_policy_t policy = verdict->policy;
 
-    verdict->reason = verdict->needed_scopes ? MCPA_REASON_SCOPE_MISSING : MCPA_REASON_CLAIM_DENIED;
+    mod_mcp_verdict_refuse(verdict, verdict->needed_scopes ? MCPA_REASON_SCOPE_MISSING : MCPA_REASON_CLAIM_DENIED);
     if (verdict->needed_scopes) {
         policy.scopes = policy.scopes && *policy.scopes ? apr_pstrcat(r->pool, policy.scopes, " ", verdict->needed_scopes, NULL)
                                                         : verdict->needed_scopes;

@@ -144,6 +144,10 @@ static void fill_verdict(mcpa_record_t *record, const mod_mcp_verdict_t *verdict
         mcpa_scopes_print(&scopes, &decision->principal.scopes);
         record->scope = mcpa_out_get(&scopes);
     }
+    if (decision->message) {
+        record->rpc_method = decision->operation;
+        record->rpc_name = decision->operation_name;
+    }
     if (decision->verify_us) {
         record->verify_ms = decision->verify_us;
     }

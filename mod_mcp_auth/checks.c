@@ -86,6 +86,39 @@ static void check_unguarded(mod_mcp_checks_t *checks, const mod_mcp_section_t *s
     }
 }
 
+/* What looks as if it guarded something, and would not. */
+static void check_operations(mod_mcp_checks_t *checks, const mod_mcp_section_t *section, const mcpa_policy_t *policy)
+{
+    static const mod_mcp_setting_t need_inspection[] = { MOD_MCP_OPERATION, MOD_MCP_PROTOCOL, MOD_MCP_MAX_BODY };
+
+    for (size_t i = 0; i < sizeof(need_inspection) / sizeof(need_inspection[0]); i++) {
+        const ap_directive_t *line = section->where[need_inspection[i]];
+
+        if (line && policy->inspect == MCPA_INSPECT_OFF) {
+            mod_mcp_section_problem(
+                checks, "MCPA0128", section, line,
+                "%s has no effect where requests are not inspected; write MCPAuthInspect Body, or leave the line out",
+                line->directive);
+        }
+    }
+    for (size_t i = 0; i < policy->n_limits && section->where[MOD_MCP_RATE_LIMIT]; i++) {
+        if (policy->limits[i].key == MCPA_LIMIT_TOOL && policy->inspect == MCPA_INSPECT_OFF) {
+            mod_mcp_section_problem(
+                checks, "MCPA0128", section, section->where[MOD_MCP_RATE_LIMIT],
+                "MCPAuthRateLimit %s has no effect where requests are not inspected; write MCPAuthInspect Body, or leave "
+                "the line out",
+                policy->limits[i].text);
+        }
+    }
+    if (policy->inspect == MCPA_INSPECT_HEADERS && (policy->protocols & ~MCPA_REVISIONS_MODERN)) {
+        mod_mcp_section_problem(
+            checks, "MCPA0129", section,
+            section->where[MOD_MCP_INSPECT] ? section->where[MOD_MCP_INSPECT] : section->where[MOD_MCP_PROTOCOL],
+            "MCPAuthInspect Headers believes headers that servers compare with the body only from revision 2026-07-28 on; "
+            "write MCPAuthInspect Body, or MCPAuthProtocol 2026-07-28 alone");
+    }
+}
+
 static void check_guarded(mod_mcp_checks_t *checks, const mod_mcp_section_t *section, const mcpa_policy_t *policy,
                           server_rec *home)
 {
@@ -114,6 +147,7 @@ static void check_guarded(mod_mcp_checks_t *checks, const mod_mcp_section_t *sec
             }
         }
     }
+    check_operations(checks, section, policy);
     if (policy->mode == MCPA_MODE_SHADOW && section->where[MOD_MCP_REQUIRE]) {
         mod_mcp_warning(checks, "MCPA0108",
                         "%s:%d: %s %s>: MCPAuth is Shadow, but Require lines are httpd's own and decide all the same; "

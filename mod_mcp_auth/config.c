@@ -67,6 +67,8 @@ void *mod_mcp_dir_create(apr_pool_t *pool, char *path)
     dir = apr_pcalloc(pool, sizeof(*dir));
     dir->policy.identity_headers = true;
     dir->policy.security_headers = true;
+    dir->policy.inspect = MCPA_INSPECT_BODY;
+    dir->policy.max_body = MCPA_BODY_DEFAULT_BYTES;
     return dir;
 }
 
@@ -107,10 +109,33 @@ static void merge_setting(mcpa_policy_t *policy, const mcpa_policy_t *inner, mod
     case MOD_MCP_AUDIT:
         policy->audit = inner->audit;
         break;
+    case MOD_MCP_INSPECT:
+        policy->inspect = inner->inspect;
+        break;
+    case MOD_MCP_MAX_BODY:
+        policy->max_body = inner->max_body;
+        break;
+    case MOD_MCP_PROTOCOL:
+        policy->protocols = inner->protocols;
+        break;
+    case MOD_MCP_OPERATION: /* adds up: merge_operations */
     case MOD_MCP_REQUIRE:
     case MOD_MCP_SETTINGS:
         break;
     }
+}
+
+/* The inner section's rules in front of those it stands in. */
+static const mcpa_operations_t *merge_operations(apr_pool_t *pool, const mcpa_operations_t *outer, const mcpa_operations_t *inner)
+{
+    mcpa_operations_t *merged;
+
+    if (!inner || !outer) {
+        return inner ? inner : outer;
+    }
+    merged = apr_pmemdup(pool, inner, sizeof(*inner));
+    merged->outer = merge_operations(pool, outer, inner->outer);
+    return merged;
 }
 
 /* Runs for every request that more than one section matches: pointers only. */
@@ -124,6 +149,7 @@ void *mod_mcp_dir_merge(apr_pool_t *pool, void *base, void *add)
             merge_setting(&merged->policy, &inner->policy, (mod_mcp_setting_t)setting);
         }
     }
+    merged->policy.operations = merge_operations(pool, outer->policy.operations, inner->policy.operations);
     merged->set = outer->set | inner->set;
     merged->section = inner->section;
     merged->policy.location = inner->policy.location;
@@ -153,12 +179,21 @@ void mod_mcp_policy_fill(mcpa_policy_t *policy, const mod_mcp_dir_t *dir, const 
     }
 }
 
+/* Chains are made for each request, their rules are not. */
+static bool same_operations(const mcpa_operations_t *a, const mcpa_operations_t *b)
+{
+    for (; a && b && a->rules == b->rules && a->n_rules == b->n_rules; a = a->outer, b = b->outer) {
+    }
+    return !a && !b;
+}
+
 bool mod_mcp_policy_equal(const mcpa_policy_t *a, const mcpa_policy_t *b)
 {
     /* Merging copies pointers, so what came from the same line has the same address. */
     return a->mode == b->mode && a->resource == b->resource && a->audiences == b->audiences && a->issuers == b->issuers &&
            a->scopes == b->scopes && a->scope_model == b->scope_model && a->limits == b->limits && a->n_limits == b->n_limits &&
-           a->origins == b->origins && a->audit == b->audit;
+           a->origins == b->origins && a->audit == b->audit && a->inspect == b->inspect && a->max_body == b->max_body &&
+           a->protocols == b->protocols && same_operations(a->operations, b->operations);
 }
 
 /* The <Location> or the like that this line stands in; between them may be <IfModule> and its kind. */
@@ -212,13 +247,18 @@ const command_rec mod_mcp_commands[] = {
     AP_INIT_TAKE_ARGV("MCPAuthIssuer", mod_mcp_set_issuer, NULL, ANYWHERE, "URL of a trusted issuer, then key=value words"),
     AP_INIT_ITERATE("MCPAuthScope", mod_mcp_set_scope, NULL, ANYWHERE, "scopes that are all needed here"),
     AP_INIT_TAKE23("MCPAuthRateLimit", mod_mcp_set_rate_limit, NULL, ANYWHERE,
-                   "subject, client or address; N/s, N/min, N/hour or N/day; burst=N"),
+                   "subject, client, address or tool; N/s, N/min, N/hour or N/day; burst=N"),
     AP_INIT_ITERATE("MCPAuthOrigin", mod_mcp_set_origin, NULL, ANYWHERE, "origins of browsers that are let in"),
     AP_INIT_FLAG("MCPAuthIdentityHeaders", mod_mcp_set_identity_headers, NULL, ANYWHERE, "On or Off: X-MCP-* for the upstream"),
     AP_INIT_FLAG("MCPAuthForwardToken", mod_mcp_set_forward_token, NULL, ANYWHERE,
                  "On or Off: the client's token for the upstream"),
     AP_INIT_FLAG("MCPAuthSecurityHeaders", mod_mcp_set_security_headers, NULL, ANYWHERE, "On or Off"),
     AP_INIT_TAKE1("MCPAuthAudit", mod_mcp_set_audit, NULL, ANYWHERE, "On, Off or Required"),
+    AP_INIT_TAKE1("MCPAuthInspect", mod_mcp_set_inspect, NULL, ANYWHERE, "Body, Headers or Off: where operations are read from"),
+    AP_INIT_TAKE1("MCPAuthMaxBody", mod_mcp_set_max_body, NULL, ANYWHERE, "bytes of the longest message"),
+    AP_INIT_TAKE_ARGV("MCPAuthOperation", mod_mcp_set_operation, NULL, ANYWHERE,
+                      "METHOD[:NAME], then the scopes it needs, or granted, or denied"),
+    AP_INIT_ITERATE("MCPAuthProtocol", mod_mcp_set_protocol, NULL, ANYWHERE, "revisions of the protocol that are let in"),
     /* In servers. */
     AP_INIT_TAKE1("MCPAuthMode", mod_mcp_set_server_mode, NULL, ANYWHERE, "production or development"),
     AP_INIT_ITERATE2("MCPAuthScopeImplies", mod_mcp_set_scope_implies, NULL, ANYWHERE,

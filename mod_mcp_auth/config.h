@@ -4,7 +4,8 @@
  * here.
  *
  * How nested sections merge: per setting, and as a whole. What the inner section sets replaces what the outer one set, lists
- * included; what it does not set is inherited. The order of sections is httpd's: Directory and Proxy before Location, then as
+ * included; what it does not set is inherited. Only MCPAuthOperation adds up: the inner section's rules come first, and what an outer one
+ * denies stays denied. The order of sections is httpd's: Directory and Proxy before Location, then as
  * written, those of the main server before those of a virtual host. Issuers not set by any section are those of the virtual host,
  * or else of the main server. The label "location" is the innermost section's that has any directive of ours. */
 #ifndef MOD_MCP_CONFIG_H
@@ -25,6 +26,10 @@ typedef enum mod_mcp_setting {
     MOD_MCP_FORWARD_TOKEN,
     MOD_MCP_SECURITY_HEADERS,
     MOD_MCP_AUDIT,
+    MOD_MCP_INSPECT,
+    MOD_MCP_MAX_BODY,
+    MOD_MCP_OPERATION,
+    MOD_MCP_PROTOCOL,
     MOD_MCP_REQUIRE, /* a Require mcp-scope or mcp-claim stands here; never merged */
     MOD_MCP_SETTINGS
 } mod_mcp_setting_t;
@@ -49,7 +54,7 @@ struct mod_mcp_section {
     int line;
     const ap_directive_t *where[MOD_MCP_SETTINGS];
     mod_mcp_dir_t *dir;
-    apr_array_header_t *audiences, *issuers, *limits, *origins;
+    apr_array_header_t *audiences, *issuers, *limits, *origins, *operations;
     mod_mcp_dir_t *effective; /* with what encloses it, as far as the file tells; made by the checks for those that are on */
 };
 

@@ -90,6 +90,12 @@ mod_mcp_verdict_t *mod_mcp_verdict_add(mod_mcp_context_t *context, const mcpa_po
     return verdict;
 }
 
+void mod_mcp_verdict_refuse(mod_mcp_verdict_t *verdict, mcpa_reason_t reason)
+{
+    verdict->reason = verdict->decision.reason = reason;
+    verdict->decision.rpc_code = 0;
+}
+
 mod_mcp_verdict_t *mod_mcp_verdict_of(const request_rec *r)
 {
     const mod_mcp_dir_t *dir = mod_mcp_dir_of(r);

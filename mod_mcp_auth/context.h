@@ -14,8 +14,7 @@ struct mod_mcp_verdict {
     mod_mcp_verdict_t *older;
     mcpa_policy_t policy; /* complete */
     mcpa_decision_t decision;
-    mcpa_reason_t
-        reason; /* the decision's, or what the module had to add: AUDIT_UNAVAILABLE; SCOPE_MISSING or CLAIM_DENIED by Require */
+    mcpa_reason_t reason; /* the decision's */
     bool by_subrequest;
     const char
         *needed_scopes; /* of the first Require mcp-scope that said no; tells the client what to ask for, if it comes to a 403 */
@@ -28,6 +27,7 @@ typedef struct mod_mcp_context {
     mcpa_str_t authorization;
     mcpa_str_t query;
     mod_mcp_verdict_t *verdicts; /* newest first */
+    struct mod_mcp_body *read_body; /* body.c; NULL: nobody asked for it */
     /* audit.c */
     void *body;          /* counts a body of unknown length; NULL: its length was told */
     const char *name;    /* the request's id in its records; NULL: none was needed yet */
@@ -44,6 +44,8 @@ mod_mcp_context_t *mod_mcp_context_get(request_rec *r);
 mod_mcp_verdict_t *mod_mcp_verdict_find(const mod_mcp_context_t *context, const mcpa_policy_t *policy);
 /* A new, undecided one for this policy. */
 mod_mcp_verdict_t *mod_mcp_verdict_add(mod_mcp_context_t *context, const mcpa_policy_t *policy, bool by_subrequest);
+/* What the module itself has to refuse, whatever was decided: AUDIT_UNAVAILABLE; SCOPE_MISSING or CLAIM_DENIED by Require. */
+void mod_mcp_verdict_refuse(mod_mcp_verdict_t *verdict, mcpa_reason_t reason);
 /* What was decided for where r is now; NULL: nothing guarded, or not decided. */
 mod_mcp_verdict_t *mod_mcp_verdict_of(const request_rec *r);
 /* The same for the answer: that of r itself, else of the redirect or request it came from. */

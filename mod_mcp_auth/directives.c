@@ -7,9 +7,8 @@
 #include "base/text.h"
 #include "policy/metadata.h"
 
-/* Registers the line; an error when it may not stand here, or stands here already and cannot be repeated. */
-static const char *enter(cmd_parms *cmd, mod_mcp_dir_t *dir, mod_mcp_setting_t setting, bool repeatable,
-                         mod_mcp_section_t **section)
+const char *mod_mcp_enter_section(cmd_parms *cmd, mod_mcp_dir_t *dir, mod_mcp_setting_t setting, bool repeatable,
+                                  mod_mcp_section_t **section)
 {
     const ap_directive_t *before;
 
@@ -51,7 +50,7 @@ const char *mod_mcp_set_mode(cmd_parms *cmd, void *conf, const char *arg)
 {
     mod_mcp_dir_t *dir = conf;
     mod_mcp_section_t *section;
-    const char *error = enter(cmd, dir, MOD_MCP_MODE, false, &section);
+    const char *error = mod_mcp_enter_section(cmd, dir, MOD_MCP_MODE, false, &section);
 
     if (error) {
         return error;
@@ -69,7 +68,7 @@ const char *mod_mcp_set_resource(cmd_parms *cmd, void *conf, const char *arg)
 {
     mod_mcp_dir_t *dir = conf;
     mod_mcp_section_t *section;
-    const char *error = enter(cmd, dir, MOD_MCP_RESOURCE, false, &section);
+    const char *error = mod_mcp_enter_section(cmd, dir, MOD_MCP_RESOURCE, false, &section);
 
     if (error) {
         return error;
@@ -92,7 +91,7 @@ const char *mod_mcp_set_audience(cmd_parms *cmd, void *conf, const char *arg)
 {
     mod_mcp_dir_t *dir = conf;
     mod_mcp_section_t *section;
-    const char *error = enter(cmd, dir, MOD_MCP_AUDIENCE, true, &section);
+    const char *error = mod_mcp_enter_section(cmd, dir, MOD_MCP_AUDIENCE, true, &section);
 
     if (error) {
         return error;
@@ -109,7 +108,7 @@ const char *mod_mcp_set_scope(cmd_parms *cmd, void *conf, const char *arg)
 {
     mod_mcp_dir_t *dir = conf;
     mod_mcp_section_t *section;
-    const char *error = enter(cmd, dir, MOD_MCP_SCOPE, true, &section);
+    const char *error = mod_mcp_enter_section(cmd, dir, MOD_MCP_SCOPE, true, &section);
 
     if (error) {
         return error;
@@ -139,7 +138,7 @@ const char *mod_mcp_set_origin(cmd_parms *cmd, void *conf, const char *arg)
 {
     mod_mcp_dir_t *dir = conf;
     mod_mcp_section_t *section;
-    const char *error = enter(cmd, dir, MOD_MCP_ORIGIN, true, &section);
+    const char *error = mod_mcp_enter_section(cmd, dir, MOD_MCP_ORIGIN, true, &section);
 
     if (error) {
         return error;
@@ -163,18 +162,13 @@ const char *mod_mcp_set_rate_limit(cmd_parms *cmd, void *conf, const char *key, 
     mod_mcp_dir_t *dir = conf;
     mod_mcp_section_t *section;
     mcpa_limit_t limit = { 0 };
-    const char *error = enter(cmd, dir, MOD_MCP_RATE_LIMIT, true, &section);
+    const char *error = mod_mcp_enter_section(cmd, dir, MOD_MCP_RATE_LIMIT, true, &section);
 
     if (error) {
         return error;
     }
     if (!mcpa_limit_key_find(&limit.key, mcpa_str(key))) {
-        return apr_psprintf(cmd->pool, "MCPAuthRateLimit: \"%s\" is no key; write subject, client or address", key);
-    }
-    if (limit.key == MCPA_LIMIT_TOOL) {
-        return "MCPAuthRateLimit: limits per tool need the module to know the tool, which this version does not; write subject, "
-               "client or "
-               "address";
+        return apr_psprintf(cmd->pool, "MCPAuthRateLimit: \"%s\" is no key; write subject, client, address or tool", key);
     }
     if (burst && strncmp(burst, "burst=", 6) != 0) {
         return apr_psprintf(cmd->pool, "MCPAuthRateLimit: \"%s\" is not understood; write burst=N", burst);
@@ -199,7 +193,7 @@ const char *mod_mcp_set_rate_limit(cmd_parms *cmd, void *conf, const char *key, 
 static const char *set_flag(cmd_parms *cmd, mod_mcp_dir_t *dir, mod_mcp_setting_t setting, bool *member, int on)
 {
     mod_mcp_section_t *section;
-    const char *error = enter(cmd, dir, setting, false, &section);
+    const char *error = mod_mcp_enter_section(cmd, dir, setting, false, &section);
 
     if (!error) {
         *member = on != 0;
@@ -233,7 +227,7 @@ const char *mod_mcp_set_audit(cmd_parms *cmd, void *conf, const char *arg)
     static const char *const words[] = { [MCPA_AUDIT_ON] = "On", [MCPA_AUDIT_OFF] = "Off", [MCPA_AUDIT_REQUIRED] = "Required" };
     mod_mcp_dir_t *dir = conf;
     mod_mcp_section_t *section;
-    const char *error = enter(cmd, dir, MOD_MCP_AUDIT, false, &section);
+    const char *error = mod_mcp_enter_section(cmd, dir, MOD_MCP_AUDIT, false, &section);
 
     if (error) {
         return error;
@@ -338,7 +332,7 @@ const char *mod_mcp_set_issuer(cmd_parms *cmd, void *conf, int argc, char *const
     apr_array_header_t **list = &mod_mcp_server_of(cmd->server)->issuers;
     mcpa_issuer_t *parsed = apr_pcalloc(cmd->pool, sizeof(*parsed));
     const mcpa_issuer_t *issuer = NULL;
-    const char *error = cmd->path ? enter(cmd, dir, MOD_MCP_ISSUER, true, &section) : NULL;
+    const char *error = cmd->path ? mod_mcp_enter_section(cmd, dir, MOD_MCP_ISSUER, true, &section) : NULL;
 
     if (error) {
         return error;

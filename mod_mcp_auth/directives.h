@@ -7,6 +7,10 @@
 #include "config.h"
 #include "policy/issuer.h"
 
+/* Registers a line of a section; an error when it may not stand here, or stands here already and cannot be repeated. */
+const char *mod_mcp_enter_section(cmd_parms *cmd, mod_mcp_dir_t *dir, mod_mcp_setting_t setting, bool repeatable,
+                                  mod_mcp_section_t **section);
+
 /* In a section. */
 const char *mod_mcp_set_mode(cmd_parms *cmd, void *conf, const char *arg);
 const char *mod_mcp_set_resource(cmd_parms *cmd, void *conf, const char *arg);
@@ -19,6 +23,10 @@ const char *mod_mcp_set_identity_headers(cmd_parms *cmd, void *conf, int on);
 const char *mod_mcp_set_forward_token(cmd_parms *cmd, void *conf, int on);
 const char *mod_mcp_set_security_headers(cmd_parms *cmd, void *conf, int on);
 const char *mod_mcp_set_audit(cmd_parms *cmd, void *conf, const char *arg);
+const char *mod_mcp_set_inspect(cmd_parms *cmd, void *conf, const char *arg);
+const char *mod_mcp_set_max_body(cmd_parms *cmd, void *conf, const char *arg);
+const char *mod_mcp_set_operation(cmd_parms *cmd, void *conf, int argc, char *const argv[]);
+const char *mod_mcp_set_protocol(cmd_parms *cmd, void *conf, const char *arg);
 
 /* In a server or virtual host. */
 const char *mod_mcp_set_server_mode(cmd_parms *cmd, void *conf, const char *arg);

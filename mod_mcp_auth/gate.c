@@ -4,6 +4,7 @@
 #include "apr_strings.h"
 
 #include "audit.h"
+#include "body.h"
 #include "child.h"
 #include "clock.h"
 #include "headers.h"
@@ -13,19 +14,33 @@ APLOG_USE_MODULE(mcp_auth);
 
 #define FAULT_LINE_EVERY_US (60 * 1000000LL)
 
+/* What the callbacks of a decision are told. */
+typedef struct asker {
+    const mod_mcp_runtime_t *runtime;
+    mod_mcp_context_t *context;
+    request_rec *r;
+} asker_t;
+
 static mcpa_jwks_t *keys(void *ctx, const mcpa_issuer_t *issuer)
 {
-    return mod_mcp_keys_get(((const mod_mcp_runtime_t *)ctx)->keys, issuer);
+    return mod_mcp_keys_get(((const asker_t *)ctx)->runtime->keys, issuer);
 }
 
 static mcpa_jwks_t *await_key(void *ctx, const mcpa_issuer_t *issuer, mcpa_str_t kid, const mcpa_jwks_t *had)
 {
-    return mod_mcp_keys_await(((const mod_mcp_runtime_t *)ctx)->keys, issuer, kid, had);
+    return mod_mcp_keys_await(((const asker_t *)ctx)->runtime->keys, issuer, kid, had);
 }
 
 static uint64_t keys_generation(void *ctx)
 {
-    return mod_mcp_keys_generation(((const mod_mcp_runtime_t *)ctx)->keys);
+    return mod_mcp_keys_generation(((const asker_t *)ctx)->runtime->keys);
+}
+
+static mcpa_reason_t read_message(void *ctx, uint64_t max_body, mcpa_message_t **message)
+{
+    const asker_t *asker = ctx;
+
+    return mod_mcp_body_read(asker->r, asker->context, max_body, message);
 }
 
 static uint64_t stopwatch_us(void *ctx __attribute__((unused)))
@@ -44,29 +59,43 @@ static void fill_address(unsigned char address[16], const apr_sockaddr_t *from)
     }
 }
 
-static void decide(mod_mcp_verdict_t *verdict, const mod_mcp_context_t *context, request_rec *r)
+static mcpa_str_t header(const request_rec *r, const char *name)
+{
+    return mcpa_str(apr_table_get(r->headers_in, name));
+}
+
+static void decide(mod_mcp_verdict_t *verdict, mod_mcp_context_t *context, request_rec *r)
 {
     const mod_mcp_runtime_t *runtime = mod_mcp_runtime();
+    asker_t asker = { .runtime = runtime, .context = context, .r = r };
     mcpa_request_t request = {
         .method = mcpa_str(r->method),
         .query = context->query,
         .authorization = context->authorization,
-        .origin = mcpa_str(apr_table_get(r->headers_in, "Origin")),
-        .transfer_encoding = mcpa_str(apr_table_get(r->headers_in, "Transfer-Encoding")),
-        .preflight_method = mcpa_str(apr_table_get(r->headers_in, "Access-Control-Request-Method")),
+        .origin = header(r, "Origin"),
+        .transfer_encoding = header(r, "Transfer-Encoding"),
+        .preflight_method = header(r, "Access-Control-Request-Method"),
+        .content_type = header(r, "Content-Type"),
+        .content_encoding = header(r, "Content-Encoding"),
+        /* httpd has joined by a comma what came more than once, for us and for the upstream alike. */
+        .mirrors = { .version = header(r, "MCP-Protocol-Version"),
+                     .method = header(r, "Mcp-Method"),
+                     .name = header(r, "Mcp-Name") },
+        .has_body = mod_mcp_body_comes(r),
     };
     mcpa_env_t env = {
         .now_us = apr_time_now(),
         .mono_ns = (uint64_t)mod_mcp_mono_us() * 1000,
-        .ctx = (void *)(uintptr_t)runtime,
+        .ctx = &asker,
         .keys = keys,
         .await_key = await_key,
         .keys_generation = keys_generation,
+        .read_message = read_message,
         .stopwatch_us = stopwatch_us,
     };
 
     if (!runtime) {
-        verdict->reason = MCPA_REASON_NO_POLICY;
+        mod_mcp_verdict_refuse(verdict, MCPA_REASON_NO_POLICY);
         return;
     }
     env.address_limits = runtime->shm.address_limits;
@@ -143,6 +172,7 @@ static int enforce(request_rec *r)
     if (verdict->reason != MCPA_REASON_PASS) {
         return mod_mcp_respond(r, verdict);
     }
+    mod_mcp_body_tell(r, mod_mcp_context_find(r));
     mod_mcp_headers_inject(r, mod_mcp_context_find(r), verdict, &dir->policy);
     mod_mcp_set_dressed(r, dir);
     return DECLINED;
@@ -185,7 +215,7 @@ static int promise_record(request_rec *r)
     if (mod_mcp_audit_promise(r, verdict)) {
         return DECLINED;
     }
-    verdict->reason = MCPA_REASON_AUDIT_UNAVAILABLE;
+    mod_mcp_verdict_refuse(verdict, MCPA_REASON_AUDIT_UNAVAILABLE);
     log_verdict(r, verdict);
     return mod_mcp_respond(r, verdict);
 }

@@ -134,6 +134,6 @@ int mod_mcp_loose_handler(request_rec *r)
     }
     mod_mcp_policy_fill(&policy, section->effective, r->server);
     verdict = mod_mcp_verdict_add(mod_mcp_context_get(r), &policy, false);
-    verdict->reason = MCPA_REASON_PATH_AMBIGUOUS;
+    mod_mcp_verdict_refuse(verdict, MCPA_REASON_PATH_AMBIGUOUS);
     return mod_mcp_respond(r, verdict);
 }

@@ -10,6 +10,7 @@
 #include "answer.h"
 #include "audit.h"
 #include "authz.h"
+#include "body.h"
 #include "checks.h"
 #include "child.h"
 #include "config.h"
@@ -57,6 +58,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_log_transaction(mod_mcp_audit_log, NULL, before_log, APR_HOOK_FIRST);
     mod_mcp_answer_register(pool);
     mod_mcp_audit_register(pool);
+    mod_mcp_body_register();
     APR_OPTIONAL_HOOK(ap, status_hook, mod_mcp_status, NULL, NULL, APR_HOOK_MIDDLE);
 }
 

@@ -18,7 +18,7 @@
 #define PARAMS_MAX      32
 #define KEYS_RETRY_S    5 /* about as long as a daemon needs to start and fetch */
 #define CHALLENGE_BYTES (2 * MCPA_SCOPE_TEXT_MAX_BYTES + 2 * MCPA_CLAIM_MAX_BYTES + 512)
-#define BODY_BYTES      512
+#define BODY_BYTES      (MCPA_ERROR_MESSAGE_MAX_BYTES + 2)
 
 /* The Mcp-Param-* headers that the page wants to send and that are header names at all. */
 static const char *allowed_headers(request_rec *r)
@@ -44,7 +44,7 @@ static const char *allowed_headers(request_rec *r)
 
 static int64_t retry_after_s(const mod_mcp_verdict_t *verdict)
 {
-    switch (mcpa_reason_row(verdict->reason)->status) {
+    switch (mcpa_decision_status(&verdict->decision)) {
     case HTTP_TOO_MANY_REQUESTS:
         return verdict->decision.retry_after_s ? (int64_t)verdict->decision.retry_after_s : 1;
     case HTTP_SERVICE_UNAVAILABLE:
@@ -83,7 +83,7 @@ const char *mod_mcp_respond_body(request_rec *r, const mod_mcp_verdict_t *verdic
     mcpa_out_t body;
 
     mcpa_out_init(&body, apr_palloc(r->pool, BODY_BYTES), BODY_BYTES);
-    mcpa_error_body_print(&body, verdict->reason, retry_after_s(verdict));
+    mcpa_error_message_print(&body, &verdict->decision, retry_after_s(verdict));
     mcpa_out_char(&body, '\n');
     return body.ptr;
 }
@@ -123,7 +123,7 @@ static bool is_error_page(const request_rec *r)
 
 int mod_mcp_respond(request_rec *r, const mod_mcp_verdict_t *verdict)
 {
-    int status = mcpa_reason_row(verdict->reason)->status;
+    int status = mcpa_decision_status(&verdict->decision);
 
     if (!ap_is_HTTP_VALID_RESPONSE(status)) {
         status = HTTP_INTERNAL_SERVER_ERROR;

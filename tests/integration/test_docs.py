@@ -61,6 +61,13 @@ def shown(text):
     return found
 
 
+def test_the_operations_page_has_the_table_of_defaults():
+    rows = re.findall(r'^ +\{ "([^"]+)", NULL, MCPA_EFFECT_SCOPES, (\w+) \}', source("shared/policy/operation.c"), re.M)
+    scopes = dict(re.findall(r'^#define (READ|EXEC) "([^"]+)"', source("shared/policy/operation.c"), re.M))
+    shown_rows = [(code(a), code(b)) for a, b in table(marked((SOURCE / "docs/operations.md").read_text(), "operations"))]
+    assert len(rows) > 20 and shown_rows == [(method, scopes[scope]) for method, scope in rows]
+
+
 def test_every_directive_stands_in_readme(world):
     httpd = world.httpd(start=False)
     said = subprocess.run(httpd._argv("-L"), env=httpd._env(), stdout=subprocess.PIPE, text=True, timeout=30 * paths.PATIENCE, check=True).stdout
@@ -90,6 +97,8 @@ def c_defaults():
     found = {
         "MCPAuth": only(r"MCPA_MODE_(\w+) = 0", policy).title(),
         "MCPAuthAudit": only(r"MCPA_AUDIT_(\w+) = 0", policy).title(),
+        "MCPAuthInspect": only(r"policy\.inspect = MCPA_INSPECT_(\w+);", create).title(),
+        "MCPAuthMaxBody": "4m" if only(r"policy\.max_body = (\w+);", create) == "MCPA_BODY_DEFAULT_BYTES" and "BODY_DEFAULT_BYTES (4 * 1024 * 1024)" in source("shared/base/limits.h") else None,
         "MCPAuthMode": "production" if "development = true" not in config else "development",
         "MCPAuthSocket": only(r'global->socket\.text = "(.*?)"', config),
         "MCPAuthStateDir": only(r'global->state_dir\.text = "(.*?)"', config),

@@ -8,7 +8,7 @@ from module_parts import fixed_stack, key_file
 def guarded(world, config, modules=(), start=True):
     issuer = world.issuer()
     httpd = world.httpd(modules=list(modules), start=False)
-    httpd.config = f"MCPAuthIssuer {issuer.url} jwks=file:{key_file(world, issuer)}\n" + config.replace("{on}", "MCPAuth On\nMCPAuthResource https://x.example/mcp")
+    httpd.config = f"MCPAuthIssuer {issuer.url} jwks=file:{key_file(world, issuer)}\n" + config.replace("{on}", "MCPAuth On\nMCPAuthResource https://x.example/mcp\nMCPAuthInspect Off")
     httpd.mode = "development"
     httpd.write_config()
     for name in ("in/deep/file.txt", "out/file.txt", "in/file.txt", "in.txt"):

@@ -34,7 +34,8 @@ class Httpd:
     modules      besides the MPM and authn_core, authz_core, authz_host: names without "mod_" and ".so"; what they need comes along
     order        where our LoadModule line stands: "last", "first" (right after the MPM), or "before:NAME"; "none" leaves it out
     config       lines at server level; {port}, {tls_port}, {scratch} and {httpd} (http://127.0.0.1:port) are filled in
-    locations    dict path -> lines inside that <Location>
+    locations    dict path -> lines inside that <Location>. Where MCPAuth is On or Shadow and no MCPAuthInspect is written, it is Off: most tests ask for files and
+                 echoes, which are no MCP.
     mode         MCPAuthMode; None leaves the line out
     log_level    default "info"; canary tests take "trace8"
     tls          True: also listens with TLS on tls_port, certificate of world.tls
@@ -140,7 +141,8 @@ class Httpd:
                 lines += [f"MCPAuthSocket {self.dirs.socket}", f"MCPAuthStateDir {self.dirs.state}", f"MCPAuthSpoolDir {self.dirs.spool} tmpfs=allow"]
         lines.append(self._fill(self.config))
         for path, inside in self.locations.items():
-            lines += [f'<Location "{path}">', self._fill(inside), "</Location>"]
+            guarded = re.search(r"^\s*MCPAuth\s+(On|Shadow)\b", inside, re.M | re.I) and "MCPAuthInspect" not in inside
+            lines += [f'<Location "{path}">', self._fill(inside)] + ["MCPAuthInspect Off"] * bool(guarded) + ["</Location>"]
         if self.tls:
             lines += [f"Listen 127.0.0.1:{self.tls_port}", f"<VirtualHost 127.0.0.1:{self.tls_port}>", f"  ServerName {self.server_name}",
                       f"  DocumentRoot {self.document_root}", "  SSLEngine on", f"  SSLCertificateFile {self.tls.certificate}",
