@@ -2,15 +2,20 @@
 /* This child's own spool: committed records in preallocated segment files (segfile.h), held until the daemon has them. One instance per child
  * process, made in child_init after privileges are dropped.
  *
- * Threads: commit, promise, fulfil, release and the counters from any; sync_start and sync_end from the main thread; the rest from the link's thread only. One process-local mutex orders the commits: no other
- * process takes it, so a killed child leaves at most one torn record at the end of its file, which checksum and seq reveal.
+ * Threads: commit, promise, fulfil, release and the counters from any, release from a signal handler, too; sync_start and sync_end from the main
+ * thread; the rest from the link's thread only. One process-local mutex orders the commits: no other process takes it, so a killed child leaves at
+ * most one torn record at the end of its file, which checksum and seq reveal.
  *
  * What could not be committed is counted and told: as soon as there is room again, or at the end of the process, one record with the event "gap"
  * says how many were lost. Every segment keeps some bytes free for it.
  *
  * A promise is a record that another one will follow. The spool keeps a slot for each: room for a record of the greatest size, in the current segment
  * or in a spare one, all of them preallocated. No other record may use it, so the record that follows finds room when the cap is reached and when
- * the disk is full. */
+ * the disk is full. A segment that fails takes its slots along: until new ones are made no promise is given, and a promised record goes where there
+ * is room, or has a segment made.
+ *
+ * One thread at a time makes a segment, and nobody commits slower for it who needs none. Who does waits 2 s at most, and not at all when the making
+ * hangs already. Two segments in a row that fail tell of a disk that fails everything: for a second none is made but for promised records. */
 #ifndef MOD_MCP_SPOOL_H
 #define MOD_MCP_SPOOL_H
 
@@ -29,6 +34,7 @@ typedef struct mod_mcp_spool mod_mcp_spool_t;
 mod_mcp_spool_t *mod_mcp_spool_new(apr_pool_t *pool, const char *dir, apr_uint64_t max_bytes);
 const unsigned char *mod_mcp_spool_instance(const mod_mcp_spool_t *spool);
 /* One pwrite; the record counts only when this says MCPA_OK. Else it was counted as lost, and no seq was used. MCPA_EFULL: cap reached or disk full.
+ * MCPA_EIO: the disk fails, or hangs with a segment that another thread makes.
  * With durability=sync MCPA_EIO also says that the disk did not confirm in time: then the record stands in the spool, may reach the journal and is
  * not counted as lost. */
 mcpa_status_t mod_mcp_spool_commit(mod_mcp_spool_t *spool, const mcpa_record_t *record);
@@ -37,11 +43,11 @@ mcpa_status_t mod_mcp_spool_commit(mod_mcp_spool_t *spool, const mcpa_record_t *
 mcpa_status_t mod_mcp_spool_promise(mod_mcp_spool_t *spool, const mcpa_record_t *record) MCPA_MUST_CHECK;
 /* Commits the record that was promised. */
 mcpa_status_t mod_mcp_spool_fulfil(mod_mcp_spool_t *spool, const mcpa_record_t *record);
-/* The record that was promised will never come. */
+/* The record that was promised will never come. For a signal handler, too, in the middle of a commit of the thread that it interrupts. */
 void mod_mcp_spool_release(mod_mcp_spool_t *spool);
 
 /* durability=sync. From now on a commit counts when the disk has it: one thread syncs for all that wait. A disk that hangs holds a commit for 2 s
- * (WAIT_US) and then for no time at all, until it is back. False: the system has no thread to give. */
+ * and then for no time at all, until it is back. False: the system has no thread to give. */
 bool mod_mcp_spool_sync_start(mod_mcp_spool_t *spool);
 /* Ends the thread, after a last sync; who commits later syncs by itself. False: it has not ended within limit_ms, and the process can do nothing
  * but leave. For a signal handler, too. Nothing to do without a start. */

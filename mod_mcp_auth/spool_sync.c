@@ -4,16 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "apr_time.h"
 
 #include "clock.h"
 #include "spool_impl.h"
-
-/* A sync takes milliseconds; a disk that needs longer than this is not working, and a client is still there after it. */
-#define WAIT_US 2000000
 
 /* Under the mutex. The oldest file with records that were neither synced nor acknowledged (the daemon syncs before it acknowledges). */
 static mod_mcp_segfile_t *first_unsettled(mod_mcp_spool_t *spool)
@@ -42,12 +38,14 @@ static void settle(mod_mcp_spool_t *spool, apr_uint32_t number, apr_uint64_t seq
     if (file != NULL && error == 0) {
         file->is_named = 1;
     } else if (file != NULL) {
-        file->spoiled = 1;
+        mod_mcp_spool_spoil(spool, file, error);
         seq = file->last_seq; /* what was appended meanwhile may be among it */
     }
     if (error != 0) {
         spool->error = error;
         spool->sync.failed_seq = seq;
+    } else {
+        spool->is_failing = false;
     }
     spool->sync.settled_seq = seq;
 }
@@ -105,11 +103,6 @@ static void *run(void *data)
     return NULL;
 }
 
-static struct timespec monotonic(apr_int64_t us)
-{
-    return (struct timespec){ .tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000 };
-}
-
 /* After the thread's end: the record is in the current file. */
 static mcpa_status_t sync_alone(mod_mcp_spool_t *spool, apr_uint64_t seq)
 {
@@ -123,7 +116,6 @@ static mcpa_status_t sync_alone(mod_mcp_spool_t *spool, apr_uint64_t seq)
 mcpa_status_t mod_mcp_spool_await_sync(mod_mcp_spool_t *spool, apr_uint64_t seq)
 {
     syncer_t *sync = &spool->sync;
-    struct timespec end;
     apr_int64_t now_us;
     bool in_time;
 
@@ -134,12 +126,11 @@ mcpa_status_t mod_mcp_spool_await_sync(mod_mcp_spool_t *spool, apr_uint64_t seq)
         return sync_alone(spool, seq);
     }
     now_us = mod_mcp_mono_us();
-    end = monotonic(now_us + WAIT_US);
     (void)sem_post(&sync->wanted);
     /* When the disk hangs already, the next request need not find that out for itself. */
-    in_time = sync->since_us == 0 || now_us - sync->since_us < WAIT_US;
+    in_time = sync->since_us == 0 || now_us - sync->since_us < MOD_MCP_SPOOL_WAIT_US;
     while (in_time && sync->settled_seq < seq) {
-        in_time = pthread_cond_timedwait(&sync->settled, &spool->mutex, &end) == 0;
+        in_time = mod_mcp_spool_wait(spool, &sync->settled, now_us + MOD_MCP_SPOOL_WAIT_US);
     }
     if (!in_time) {
         spool->error = errno = ETIMEDOUT;
@@ -147,19 +138,6 @@ mcpa_status_t mod_mcp_spool_await_sync(mod_mcp_spool_t *spool, apr_uint64_t seq)
     }
     /* Those of an earlier sync who wake up late are told no, too: that is the safe side. */
     return seq > sync->failed_seq ? MCPA_OK : MCPA_EIO;
-}
-
-static bool init_waiting(syncer_t *sync)
-{
-    pthread_condattr_t attributes;
-    bool ok;
-
-    if (sem_init(&sync->wanted, 0, 0) != 0 || pthread_condattr_init(&attributes) != 0) {
-        return false;
-    }
-    ok = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 && pthread_cond_init(&sync->settled, &attributes) == 0;
-    (void)pthread_condattr_destroy(&attributes);
-    return ok;
 }
 
 bool mod_mcp_spool_sync_start(mod_mcp_spool_t *spool)
@@ -170,7 +148,7 @@ bool mod_mcp_spool_sync_start(mod_mcp_spool_t *spool)
 
     /* Neither is ever destroyed: they own nothing, and glibc would wait for those who wait, among them perhaps this very thread, below the signal
      * handler that ends its process. */
-    if (!init_waiting(sync)) {
+    if (sem_init(&sync->wanted, 0, 0) != 0 || !mod_mcp_spool_init_cond(&sync->settled)) {
         return false;
     }
     sync->is_on = true;

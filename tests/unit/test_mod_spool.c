@@ -2,8 +2,6 @@
 /* A committed record is never lost, never doubled and never out of order, from one segment to the next and with threads in each other's way. */
 #include "test_mod_spool.h"
 
-#include <stdatomic.h>
-
 /* ---- the plain life ---- */
 
 static void spool_gives_back_what_was_committed_in_order(void **state)
@@ -46,21 +44,10 @@ static void spool_reads_again_from_any_record(void **state)
 static void spool_takes_records_of_the_greatest_size_and_of_the_smallest(void **state)
 {
     mod_mcp_spool_t *spool = mod_mcp_spool_new(test_pool, test_dir, SEGMENTS(8));
-    char text[2 * MCPA_AUDIT_TEXT_MAX_BYTES];
-    mcpa_str_t longest = { text, sizeof(text) };
     mcpa_record_t record;
 
     (void)state;
-    memset(text, 'x', sizeof(text));
-    mcpa_record_init(&record);
-#define MCPA_FIELD(kind, id, member) MCPA_FIELD_##kind(member)
-#define MCPA_FIELD_TIME(member)      record.member = INT64_MAX;
-#define MCPA_FIELD_STR(member)       record.member = longest;
-#define MCPA_FIELD_U64(member)       record.member = INT64_MAX;
-#define MCPA_FIELD_MILLI(member)     record.member = INT64_MAX;
-#include "wire/record.def"
-#undef MCPA_FIELD
-    record.event = MCPA_STR_NONE;
+    write_greatest(&record);
     for (int i = 0; i < 200; i++) {
         assert_int_equal(mod_mcp_spool_commit(spool, &record), MCPA_OK);
         assert_int_equal(commit(spool, i, 0), MCPA_OK);
@@ -185,7 +172,7 @@ static void spool_prepares_the_next_segment_when_half_of_the_current_one_is_used
     mod_mcp_spool_tend(spool);
     assert_int_equal(count_files(test_dir), 2);
     /* From now on there is no room for another file, and none is needed. */
-    disk_full = 1;
+    atomic_store(&disk_full, 1);
     for (int i = 601; i <= 1500; i++) {
         assert_int_equal(commit(spool, i, 1000), MCPA_OK);
     }

@@ -5,28 +5,41 @@
 
 #include "mod_support.h"
 
+#include <signal.h>
+#include <stdatomic.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
 
 #include "spool.h"
+#include "test_mod_record.h"
 
 #define SEGMENTS(n) ((apr_uint64_t)(n)*MCPA_SEGMENT_BYTES)
 #define FRAME_CAP   (MCPA_FRAME_MAX_BYTES - 12)
 
 /* The disk's bad days: the next 'broken_writes' record writes fail, after letting through 'torn_bytes', and so does every later
- * one to the same file if it 'stays_broken'; allocation fails while 'disk_full'. These take the place of libc's in this program.
- */
+ * one to the same file if it 'stays_broken'; the next 'broken_begins' headers of segments that were made ahead cannot be written; allocation fails
+ * while 'disk_full' and hangs while 'making_hangs'. Each record write is interrupted by 'interruption', if that is a signal. These take the place of
+ * libc's in this program. */
 static int broken_writes;
 static bool stays_broken;
 static int broken_fd;
+static int failed_fd; /* of the last write that failed */
+static unsigned writes_after_failure; /* to that file */
 static size_t torn_bytes;
-static int disk_full;
+static int broken_begins;
+static int interruption;
+static atomic_bool disk_full, making_hangs, is_making_hung;
 
-static inline ssize_t faulty_pwrite(int fd, const void *bytes, size_t len, off_t at)
+static inline ssize_t faulty_append(int fd, const void *bytes, size_t len, off_t at)
 {
-    if (at >= MCPA_SEGMENT_HEADER_BYTES && (broken_writes > 0 || fd == broken_fd)) {
+    if (interruption != 0) {
+        raise(interruption);
+    }
+    writes_after_failure += fd == failed_fd;
+    if (broken_writes > 0 || fd == broken_fd) {
         broken_writes -= broken_writes > 0;
         broken_fd = stays_broken ? fd : -1;
+        failed_fd = fd;
         if (torn_bytes == 0) {
             errno = EIO;
             return -1;
@@ -36,9 +49,38 @@ static inline ssize_t faulty_pwrite(int fd, const void *bytes, size_t len, off_t
     return syscall(SYS_pwrite64, fd, bytes, len, at);
 }
 
+static inline bool is_made(int fd)
+{
+    char link[64], name[512];
+    ssize_t len;
+
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    len = readlink(link, name, sizeof(name) - 1);
+    name[len > 0 ? len : 0] = '\0';
+    return strstr(name, "/.tmp-") == NULL;
+}
+
+static inline ssize_t faulty_pwrite(int fd, const void *bytes, size_t len, off_t at)
+{
+    if (at >= MCPA_SEGMENT_HEADER_BYTES) {
+        return faulty_append(fd, bytes, len, at);
+    }
+    if (broken_begins > 0 && is_made(fd)) {
+        broken_begins--;
+        errno = EIO;
+        return -1;
+    }
+    return syscall(SYS_pwrite64, fd, bytes, len, at);
+}
+
 static inline int faulty_fallocate(int fd, off_t at, off_t len)
 {
-    return disk_full ? ENOSPC : syscall(SYS_fallocate, fd, 0, at, len) == 0 ? 0 : errno;
+    while (atomic_load(&making_hangs)) {
+        atomic_store(&is_making_hung, true);
+        usleep(1000);
+    }
+    atomic_store(&is_making_hung, false);
+    return atomic_load(&disk_full) ? ENOSPC : syscall(SYS_fallocate, fd, 0, at, len) == 0 ? 0 : errno;
 }
 
 /* Under both names: which one a call has depends on how the C library does large files. */
@@ -69,27 +111,60 @@ int test_posix_fallocate64(int fd, off_t at, off_t len)
 
 static inline int setup(void **state)
 {
-    broken_writes = 0;
+    broken_writes = broken_begins = interruption = 0;
     stays_broken = false;
-    broken_fd = -1;
+    broken_fd = failed_fd = -1;
+    writes_after_failure = 0;
     torn_bytes = 0;
-    disk_full = 0;
+    atomic_store(&disk_full, false);
+    atomic_store(&making_hangs, false);
+    atomic_store(&is_making_hung, false);
     return support_setup(state);
 }
 
 #define SPOOL_TEST(function) cmocka_unit_test_setup_teardown(function, setup, support_teardown)
 
 /* A record that carries 'number' as its status and 'padding' bytes of path. */
-static inline mcpa_status_t commit(mod_mcp_spool_t *spool, int64_t number, size_t padding)
+static inline void write_record(mcpa_record_t *record, int64_t number, size_t padding)
 {
     static const char path[MCPA_AUDIT_TEXT_MAX_BYTES] = { 'p' };
+
+    mcpa_record_init(record);
+    record->ts = 1;
+    record->status = number;
+    record->path = (mcpa_str_t){ path, padding };
+}
+
+static inline mcpa_status_t commit(mod_mcp_spool_t *spool, int64_t number, size_t padding)
+{
     mcpa_record_t record;
 
-    mcpa_record_init(&record);
-    record.ts = 1;
-    record.status = number;
-    record.path = (mcpa_str_t){ path, padding };
+    write_record(&record, number, padding);
     return mod_mcp_spool_commit(spool, &record);
+}
+
+static inline mcpa_status_t promise(mod_mcp_spool_t *spool)
+{
+    mcpa_record_t record;
+
+    write_record(&record, 0, 10);
+    return mod_mcp_spool_promise(spool, &record);
+}
+
+static inline mcpa_status_t fulfil(mod_mcp_spool_t *spool)
+{
+    mcpa_record_t record;
+
+    write_record(&record, 0, 10);
+    return mod_mcp_spool_fulfil(spool, &record);
+}
+
+static inline mcpa_status_t fulfil_greatest(mod_mcp_spool_t *spool)
+{
+    mcpa_record_t record;
+
+    write_greatest(&record);
+    return mod_mcp_spool_fulfil(spool, &record);
 }
 
 /* What a reader found, in seq order. No padding: two of them are compared as memory. */

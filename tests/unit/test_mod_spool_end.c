@@ -2,7 +2,6 @@
 /* What stays of a child that ends or is killed, and directories that are hostile or damaged. */
 #include "test_mod_spool.h"
 
-#include <signal.h>
 #include <sys/wait.h>
 
 /* ---- the end of a child ---- */
@@ -119,7 +118,7 @@ static void spool_refuses_a_symlinked_directory(void **state)
     assert_int_equal(mkdir(in_test_dir("real"), 0770), 0);
     assert_int_equal(symlink("real", in_test_dir("linked")), 0);
     spool = mod_mcp_spool_new(test_pool, in_test_dir("linked"), SEGMENTS(8));
-    assert_int_equal(commit(spool, 1, 1), MCPA_EFULL);
+    assert_int_equal(commit(spool, 1, 1), MCPA_EIO);
     assert_true(mod_mcp_spool_error(spool) == ENOTDIR || mod_mcp_spool_error(spool) == ELOOP);
     assert_int_equal(count_files(in_test_dir("real")), 0);
 }
@@ -131,7 +130,7 @@ static void spool_refuses_a_directory_everybody_may_write_to(void **state)
     (void)state;
     assert_int_equal(chmod(test_dir, 0777), 0);
     spool = mod_mcp_spool_new(test_pool, test_dir, SEGMENTS(8));
-    assert_int_equal(commit(spool, 1, 1), MCPA_EFULL);
+    assert_int_equal(commit(spool, 1, 1), MCPA_EIO);
     assert_int_equal(mod_mcp_spool_error(spool), EPERM);
     assert_int_equal(count_files(test_dir), 0);
 }

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 
 #include "spool.h"
+#include "test_mod_record.h"
 
 #define SEGMENTS(n) ((apr_uint64_t)(n)*MCPA_SEGMENT_BYTES)
 #define FRAME_CAP   (MCPA_FRAME_MAX_BYTES - 12)
@@ -58,23 +59,6 @@ static void write_record(mcpa_record_t *record, const char *event, size_t bytes)
         *fields[i] = (mcpa_str_t){ text, len };
         bytes -= len;
     }
-}
-
-/* Every string at its ceiling: nothing larger can come. */
-static void write_greatest(mcpa_record_t *record)
-{
-    static const char text[2 * MCPA_AUDIT_TEXT_MAX_BYTES] = { 't' };
-    mcpa_str_t longest = { text, sizeof(text) };
-
-    mcpa_record_init(record);
-#define MCPA_FIELD(kind, id, member) MCPA_FIELD_##kind(member)
-#define MCPA_FIELD_TIME(member)      record->member = INT64_MAX;
-#define MCPA_FIELD_STR(member)       record->member = longest;
-#define MCPA_FIELD_U64(member)       record->member = INT64_MAX;
-#define MCPA_FIELD_MILLI(member)     record->member = INT64_MAX;
-#include "wire/record.def"
-#undef MCPA_FIELD
-    record->event = MCPA_STR_NONE;
 }
 
 static mcpa_status_t commit(mod_mcp_spool_t *spool, size_t bytes)

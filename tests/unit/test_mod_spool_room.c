@@ -69,12 +69,12 @@ static void spool_on_a_full_disk_uses_what_it_has_and_recovers(void **state)
     unsigned n;
 
     (void)state;
-    disk_full = 1;
+    atomic_store(&disk_full, 1);
     n = fill(spool);
     assert_true(n > 900);
     assert_int_equal(mod_mcp_spool_error(spool), ENOSPC);
     assert_int_equal(count_files(test_dir), 1); /* nothing half-made stays */
-    disk_full = 0;
+    atomic_store(&disk_full, 0);
     usleep(1100000);
     assert_int_equal(commit(spool, 1, 1000), MCPA_OK);
     assert_int_equal(read_all(spool, 0).gap_lost, 1);
@@ -86,13 +86,13 @@ static void spool_that_could_not_begin_begins_later(void **state)
     found_t found;
 
     (void)state;
-    disk_full = 1;
+    atomic_store(&disk_full, 1);
     spool = mod_mcp_spool_new(test_pool, test_dir, SEGMENTS(8));
     assert_non_null(spool);
     assert_int_equal(commit(spool, 1, 10), MCPA_EFULL);
     assert_int_equal(commit(spool, 2, 10), MCPA_EFULL);
     assert_int_equal(read_all(spool, 0).last_seq, 0);
-    disk_full = 0;
+    atomic_store(&disk_full, 0);
     usleep(1100000);
     assert_int_equal(commit(spool, 3, 10), MCPA_OK);
     found = read_all(spool, 0);
@@ -183,20 +183,21 @@ static void spool_uses_no_seq_for_a_record_that_was_not_written(void **state)
     (void)state;
     apr_pool_create(&pool, test_pool);
     spool = mod_mcp_spool_new(pool, test_dir, SEGMENTS(32));
-    for (int i = 1; i <= 10; i++) {
+    for (int i = 1; i <= 3; i++) {
         assert_int_equal(commit(spool, i, 900), MCPA_OK);
         broken_writes = 2;
         torn_bytes = 300;
         assert_true(commit(spool, 1000, 900) != MCPA_OK);
         broken_writes = 0;
         assert_int_equal(mod_mcp_spool_lost(spool), i);
+        usleep(1100000); /* a disk that failed twice in a row is left alone for a second */
     }
-    assert_int_equal(commit(spool, 11, 10), MCPA_OK);
+    assert_int_equal(commit(spool, 4, 10), MCPA_OK);
     found = read_all(spool, 0);
     assert_int_equal(found.first_seq, 1);
-    assert_int_equal(found.requests, 11);
-    assert_int_equal(found.gap_lost, 10);
-    assert_int_equal(found.last_seq, 11 + found.gaps);
+    assert_int_equal(found.requests, 4);
+    assert_int_equal(found.gap_lost, 3);
+    assert_int_equal(found.last_seq, 4 + found.gaps);
     apr_pool_destroy(pool);
     assert_memory_equal(&(found_t[1]){ adopt(test_dir) }, &found, sizeof(found));
 }
