@@ -142,6 +142,22 @@ static void check_block(admind_sealcheck_t *check, const admind_seal_t *seal)
     }
 }
 
+/* Whether something that was kept elsewhere speaks for a chain that begins here: the seal right before it, or one that is to be found yet. (One that
+ * is not is told at the end.) */
+static bool is_vouched_for(const admind_sealcheck_t *check)
+{
+    const admind_seal_t *last = &check->found->last;
+
+    for (size_t i = 0; i < check->n_anchors; i++) {
+        const anchor_t *anchor = &check->anchors[i];
+
+        if (!anchor->found || (anchor->epoch == last->epoch && memcmp(anchor->mac, last->mac, sizeof(last->mac)) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_order(admind_sealcheck_t *check, const admind_seal_t *seal)
 {
     const admind_seal_t *last = &check->found->last;
@@ -158,6 +174,10 @@ static void check_order(admind_sealcheck_t *check, const admind_seal_t *seal)
         return;
     }
     check->found->keys += !same_key;
+    /* Who took the machine over can cut lines off, or make them anew, and go on with a key of his own, whose origin he leaves to be found. */
+    if (!same_key && !is_vouched_for(check)) {
+        check->fault(check->ctx, ADMIND_FAULT_SEAL_ANEW, 0, seal->epoch); /* not by tell: nothing is displaced */
+    }
     if (seal->epoch != expected) {
         tell(check, ADMIND_FAULT_SEAL_EPOCH, expected, seal->epoch);
     }

@@ -5,6 +5,9 @@
  * can forge all of that. With an origin key: each seal's mac is by the key of its very epoch, no other; keys go forward only, from
  * the origin. A seal may be looked for by its epoch and mac, so that an end that was cut off is seen.
  *
+ * Where another key begins in mid-journal, only an anchor shows that nothing in front of it was cut off or made anew: its origin key may come from
+ * whoever did that.
+ *
  * Where the journal begins, older files may have been retired: the first seal there is taken as it comes, but its block must begin where
  * it says, or in a file that is older than all of these. */
 #ifndef ADMIND_AUDIT_SEALCHECK_H

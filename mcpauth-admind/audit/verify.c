@@ -47,6 +47,7 @@ const char *admind_fault_word(admind_fault_kind_t kind)
         [ADMIND_FAULT_SEAL_KEY] = "seal_key",
         [ADMIND_FAULT_SEAL_MAC] = "seal_mac",
         [ADMIND_FAULT_SEAL_LACKING] = "seal_lacking",
+        [ADMIND_FAULT_SEAL_ANEW] = "seal_anew",
         [ADMIND_FAULT_SEAL_MISSING] = "seal_missing",
     };
 

@@ -34,6 +34,7 @@ typedef enum admind_fault_kind {
     ADMIND_FAULT_SEAL_KEY,     /* by a key that was not given; told once for seals in a row */
     ADMIND_FAULT_SEAL_MAC,     /* forged or edited */
     ADMIND_FAULT_SEAL_LACKING, /* seq lines without a seal where there must be one */
+    ADMIND_FAULT_SEAL_ANEW,    /* another key begins behind lines that an older one sealed, and no anchor stands right before it or behind */
     ADMIND_FAULT_SEAL_MISSING, /* a seal that was looked for, of epoch expected, is not there; line 0 */
     ADMIND_FAULT_KINDS
 } admind_fault_kind_t;

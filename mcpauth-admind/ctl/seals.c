@@ -86,6 +86,9 @@ bool ctl_seals_describe(char *text, size_t cap, const admind_fault_t *fault)
     case ADMIND_FAULT_SEAL_LACKING:
         snprintf(text, cap, "%llu lines without a seal, where there must be one", seq);
         break;
+    case ADMIND_FAULT_SEAL_ANEW:
+        snprintf(text, cap, "sealing began anew here with another key; only --seal, of the seal before it or one from here on, shows that nothing was cut off");
+        break;
     case ADMIND_FAULT_SEAL_MISSING:
         snprintf(text, cap, "seal %llu, which was looked for, is not in the journal: lines were cut off", expected);
         break;
@@ -129,9 +132,9 @@ void ctl_seals_print_proof(const ctl_t *ctl, const admind_sealed_t *sealed)
                "ends.\n");
         return;
     }
-    if (sealed->proven > 0 && ctl->anchors[0] == NULL && (sealed->first_epoch > 0 || sealed->keys > 1)) {
-        printf("Every seal fits its key. But the journal does not begin with the first one, or sealing began anew: without --seal this does "
-               "not show whether somebody who took a key of this machine made all of them anew.\n");
+    if (sealed->proven > 0 && ctl->anchors[0] == NULL && sealed->first_epoch > 0) {
+        printf("Every seal fits its key. But the journal does not begin with the first one: without --seal this does not show whether somebody who "
+               "took a key of this machine made all of them anew.\n");
     } else if (sealed->proven > 0) {
         printf("Up to its newest seal nothing was edited, added, moved or taken out since it was sealed.\n");
     } else {

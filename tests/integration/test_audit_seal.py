@@ -142,6 +142,10 @@ def cut_last_block(admind):
     last.write_bytes(b"".join(lines[:seals[-2] + 1] if len(seals) > 1 else []))
 
 
+def last_lines(admind):
+    return sorted(admind.dirs.journal.glob("audit-*.jsonl"), key=lambda p: len(p.name))[-1].read_bytes().splitlines()
+
+
 def test_end_cut_off_is_told_by_the_seal_kept_elsewhere(sealed):
     admind, key, anchor = sealed
     epoch = int(anchor.split(":")[0])
@@ -159,8 +163,14 @@ def test_end_cut_off_is_told_by_the_seal_kept_elsewhere(sealed):
     second = list(admind.dirs.journal.glob("seal-origin-*.key"))
     assert len(second) == 1
     assert verify(admind, "--key", key)[0] == BAD
-    status, document, _ = verify(admind, "--key", key, "--key", second[0])
-    assert status == GOOD and document["seal_keys"] == 2
+    # Both origin keys do not say what was cut off before the second: whoever did it can have made that one.
+    status, document, words = verify(admind, "--key", key, "--key", second[0])
+    assert status == BAD and [f["fault"] for f in document["faults"]] == ["seal_anew"] and document["seal_keys"] == 2
+    assert "sealing began anew" in words and document["faults"][0]["line"] == len(last_lines(admind))
+    assert [f["fault"] for f in verify(admind)[1]["faults"]] == ["seal_anew"]
+    assert [f["fault"] for f in verify(admind, "--key", key, "--key", second[0], "--seal", anchor)[1]["faults"]] == ["seal_missing"]
+    for kept in (newest(admind), before):  # behind the place, and the last one before it
+        assert verify(admind, "--key", key, "--key", second[0], "--seal", kept)[0] == GOOD
 
 
 def test_end_cut_off_under_a_checkpoint_stays_seen(sealed):
@@ -183,7 +193,7 @@ def test_lost_key_stops_no_record(sealed):
     send(admind, 5)
     admind.stop()
     assert "MCPA2132" in admind.log()
-    status, document, _ = verify(admind, "--key", key, "--key", next(admind.dirs.journal.glob("seal-origin-*.key")))
+    status, document, _ = verify(admind, "--key", key, "--key", next(admind.dirs.journal.glob("seal-origin-*.key")), "--seal", newest(admind))
     assert status == GOOD and document["records"] == 405 and document["unsealed_lines"] == 0
 
 

@@ -280,6 +280,7 @@ static void a_key_that_does_not_fit_begins_a_chain_of_its_own(void **state)
     (void)state;
     for (size_t i = 0; i < 4; i++) {
         admind_seal_key_t origins[2];
+        admind_seal_t before, behind, other = { .epoch = 7 };
         checked_t checked;
 
         open_sealed(1 << 24);
@@ -292,10 +293,12 @@ static void a_key_that_does_not_fit_begins_a_chain_of_its_own(void **state)
         break_key(hows[i]);
         open_sealed(1 << 24);
         assert_int_equal(admind_sealer_breaks(sealer), 1);
+        before = state_now().last;
         append_lines(2, NOON_US);
         seal_now(NOON_US);
         append_lines(2, NOON_US);
         seal_now(NOON_US);
+        behind = state_now().last;
         assert_int_equal(state_now().last.epoch, 1);
         origins[1] = second_origin();
         checked = check_dir(origins, 2, NULL);
@@ -303,6 +306,12 @@ static void a_key_that_does_not_fit_begins_a_chain_of_its_own(void **state)
         assert_int_equal(checked.sealed.proven, i == 3 ? 3 : 5);
         assert_int_equal(checked.sealed.keys, 2);
         assert_int_equal(check_dir(origins, 1, NULL).kinds[ADMIND_FAULT_SEAL_KEY], 1);
+        /* Only what was kept elsewhere says that nothing was cut off where the second begins. */
+        assert_true(checked.kinds[ADMIND_FAULT_SEAL_ANEW] == 1 && check_dir(NULL, 0, NULL).kinds[ADMIND_FAULT_SEAL_ANEW] == 1);
+        assert_int_equal(check_dir(origins, 2, &before).kinds[ADMIND_FAULT_SEAL_ANEW], 0);
+        assert_int_equal(check_dir(origins, 2, &behind).kinds[ADMIND_FAULT_SEAL_ANEW], 0);
+        assert_int_equal(check_dir(NULL, 0, &behind).faults, check_dir(NULL, 0, NULL).faults - 1);
+        assert_int_equal(check_dir(origins, 2, &other).kinds[ADMIND_FAULT_SEAL_MISSING], 1);
         tear_down_sealed(state);
         assert_int_equal(set_up_sealed(state), 0);
     }
