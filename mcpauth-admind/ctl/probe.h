@@ -87,10 +87,10 @@ bool ctl_probe_has_challenge(const ctl_probe_t *probe, ctl_finding_t *finding);
 bool ctl_probe_has_token(const ctl_probe_t *probe, ctl_finding_t *finding);
 /* The answer's challenge; header is memory for its text. */
 bool ctl_probe_challenge_of(const ctl_answer_t *answer, char *header, size_t cap, ctl_challenge_t *challenge);
-/* Whether two http(s) URLs have the same scheme, host and port. */
-bool ctl_probe_same_origin(mcpa_str_t a, mcpa_str_t b);
 /* Whether a URL may be asked or believed: https, or http where the probed one is http on loopback and so is this. */
 bool ctl_probe_is_safe_url(const ctl_probe_t *probe, mcpa_str_t url);
+/* Such a URL with the scheme, host and port of the probed one. */
+bool ctl_probe_is_own_url(const ctl_probe_t *probe, mcpa_str_t url);
 /* Whether one of the words of a comma list is this one, in any case. */
 bool ctl_probe_lists(mcpa_str_t list, const char *word);
 /* An application/json object; NULL, and the finding says what it is instead. */

@@ -188,19 +188,17 @@ static mcpa_str_t origin_of(mcpa_str_t url)
     return (mcpa_str_t){ url.ptr, at };
 }
 
-bool ctl_probe_same_origin(mcpa_str_t a, mcpa_str_t b)
-{
-    mcpa_str_t of_a = origin_of(a), of_b = origin_of(b);
-
-    return of_a.ptr != NULL && of_b.ptr != NULL && mcpa_str_ieq(of_a, of_b);
-}
-
 bool ctl_probe_is_safe_url(const ctl_probe_t *probe, mcpa_str_t url)
 {
     bool is_https;
 
     return url.len < CTL_PROBE_URL_BYTES && mcpa_text_is_url(url, &is_https) &&
            (is_https || (probe->is_loopback && !probe->is_https && mcpa_text_url_is_loopback(url)));
+}
+
+bool ctl_probe_is_own_url(const ctl_probe_t *probe, mcpa_str_t url)
+{
+    return ctl_probe_is_safe_url(probe, url) && mcpa_str_ieq(origin_of(url), origin_of(mcpa_str(probe->url)));
 }
 
 bool ctl_probe_lists(mcpa_str_t list, const char *word)

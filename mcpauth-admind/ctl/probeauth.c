@@ -30,7 +30,7 @@ void ctl_probe_challenge_syntax(ctl_probe_t *probe, ctl_finding_t *finding)
     } faults[] = {
         [CTL_CHALLENGE_BLANKS] = { "there are blanks around the = of ", ": official clients then find nothing" },
         [CTL_CHALLENGE_TWICE] = { "there is twice ", ": clients differ in which one they take" },
-        [CTL_CHALLENGE_BACKSLASH] = { "there is a backslash in ", ": clients do not take it away" },
+        [CTL_CHALLENGE_CHARACTER] = { "there is a character that may not stand in ", "" },
         [CTL_CHALLENGE_SYNTAX] = { "there is no list of name=\"value\" at ", "" },
     };
     char name[CTL_PROBE_SHOWN_BYTES];
@@ -47,12 +47,26 @@ void ctl_probe_challenge_syntax(ctl_probe_t *probe, ctl_finding_t *finding)
     }
 }
 
+/* Whether this one is to be looked at: behind broken syntax it may stand and not be found. */
+static bool take_param(const ctl_probe_t *probe, ctl_finding_t *finding, const char *name, mcpa_str_t *value)
+{
+    *value = ctl_challenge_get(&probe->challenge, name);
+    if (!ctl_probe_has_challenge(probe, finding)) {
+        return false;
+    }
+    if (value->ptr == NULL && probe->challenge.fault == CTL_CHALLENGE_SYNTAX) {
+        ctl_probe_skip(finding, "the challenge cannot be read to its end");
+        return false;
+    }
+    return true;
+}
+
 void ctl_probe_no_error(ctl_probe_t *probe, ctl_finding_t *finding)
 {
     char shown[CTL_PROBE_SHOWN_BYTES];
-    mcpa_str_t error = ctl_challenge_get(&probe->challenge, "error");
+    mcpa_str_t error;
 
-    if (!ctl_probe_has_challenge(probe, finding)) {
+    if (!take_param(probe, finding, "error", &error)) {
         return;
     }
     if (error.ptr != NULL) {
@@ -65,16 +79,16 @@ void ctl_probe_no_error(ctl_probe_t *probe, ctl_finding_t *finding)
 void ctl_probe_metadata_param(ctl_probe_t *probe, ctl_finding_t *finding)
 {
     char shown[CTL_PROBE_SHOWN_BYTES];
-    mcpa_str_t url = ctl_challenge_get(&probe->challenge, "resource_metadata");
+    mcpa_str_t url;
 
-    if (!ctl_probe_has_challenge(probe, finding)) {
+    if (!take_param(probe, finding, "resource_metadata", &url)) {
         return;
     }
     if (url.ptr == NULL) {
         ctl_probe_fail(finding, "the challenge has no resource_metadata");
     } else if (!ctl_probe_is_safe_url(probe, url)) {
         ctl_probe_fail(finding, "resource_metadata is %s: no absolute https URL", ctl_probe_shown(probe, shown, url));
-    } else if (!ctl_probe_same_origin(url, mcpa_str(probe->url))) {
+    } else if (!ctl_probe_is_own_url(probe, url)) {
         ctl_probe_fail(finding, "resource_metadata is %s: not where the resource is", ctl_probe_shown(probe, shown, url));
     } else {
         ctl_probe_pass(finding, "resource_metadata is %s", ctl_probe_shown(probe, shown, url));
@@ -84,9 +98,9 @@ void ctl_probe_metadata_param(ctl_probe_t *probe, ctl_finding_t *finding)
 void ctl_probe_scope_param(ctl_probe_t *probe, ctl_finding_t *finding)
 {
     char shown[CTL_PROBE_SHOWN_BYTES];
-    mcpa_str_t scope = ctl_challenge_get(&probe->challenge, "scope");
+    mcpa_str_t scope;
 
-    if (!ctl_probe_has_challenge(probe, finding)) {
+    if (!take_param(probe, finding, "scope", &scope)) {
         return;
     }
     if (scope.len == 0) {
@@ -106,6 +120,9 @@ void ctl_probe_host_spoofed(ctl_probe_t *probe, ctl_finding_t *finding)
     ctl_answer_t answer;
     mcpa_str_t url, before = ctl_challenge_get(&probe->challenge, "resource_metadata");
 
+    if (!ctl_probe_has_challenge(probe, finding)) {
+        return;
+    }
     ctl_probe_ask_list(probe, NULL, "Host: " CTL_PROBE_STRANGER, &answer);
     ctl_probe_challenge_of(&answer, header, sizeof(header), &challenge);
     url = ctl_challenge_get(&challenge, "resource_metadata");
@@ -115,7 +132,7 @@ void ctl_probe_host_spoofed(ctl_probe_t *probe, ctl_finding_t *finding)
         ctl_probe_fail(finding, "a request with a foreign Host and no token is answered %ld", answer.status);
     } else if (memmem(answer.headers, answer.headers_len, CTL_PROBE_STRANGER, strlen(CTL_PROBE_STRANGER)) != NULL) {
         ctl_probe_fail(finding, "a foreign Host is taken into the answer's headers");
-    } else if (url.ptr != NULL && before.ptr != NULL && !mcpa_str_eq(url, before)) {
+    } else if (url.ptr != NULL && ctl_probe_is_own_url(probe, before) && !mcpa_str_eq(url, before)) {
         ctl_probe_fail(finding, "a foreign Host changes resource_metadata to %s", ctl_probe_shown(probe, shown, url));
     } else {
         ctl_probe_pass(finding, "a foreign Host (answered %ld) changes nothing in the challenge", answer.status);

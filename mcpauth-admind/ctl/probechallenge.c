@@ -54,11 +54,10 @@ static bool take_value(ctl_challenge_t *challenge, mcpa_str_t *rest, mcpa_str_t 
         return value->len > 0;
     }
     while (n < rest->len && rest->ptr[n] != '"') {
-        if (rest->ptr[n] == '\\') {
-            note(challenge, CTL_CHALLENGE_BACKSLASH, name);
-            n++;
+        if (rest->ptr[n] == '\\' || rest->ptr[n] < ' ' || rest->ptr[n] > '~') {
+            note(challenge, CTL_CHALLENGE_CHARACTER, name);
         }
-        n++;
+        n += rest->ptr[n] == '\\' ? 2 : 1;
     }
     if (n >= rest->len) {
         note(challenge, CTL_CHALLENGE_SYNTAX, name);

@@ -12,7 +12,7 @@ typedef enum ctl_challenge_fault {
     CTL_CHALLENGE_SOUND = 0,
     CTL_CHALLENGE_BLANKS,    /* around a "=": both official SDKs then find nothing */
     CTL_CHALLENGE_TWICE,     /* a parameter: clients differ in which one they take */
-    CTL_CHALLENGE_BACKSLASH, /* in a value: clients do not take it away */
+    CTL_CHALLENGE_CHARACTER, /* in a value: not one of RFC 6750's, such as a backslash, which clients do not take away */
     CTL_CHALLENGE_SYNTAX     /* no list of name=value at all */
 } ctl_challenge_fault_t;
 

@@ -27,7 +27,7 @@ void ctl_probe_metadata(ctl_probe_t *probe, ctl_finding_t *finding)
     mcpa_str_t said = ctl_challenge_get(&probe->challenge, "resource_metadata");
     char url[CTL_PROBE_URL_BYTES];
 
-    if (ctl_probe_is_safe_url(probe, said) && ctl_probe_same_origin(said, mcpa_str(probe->url))) {
+    if (ctl_probe_is_own_url(probe, said)) {
         snprintf(url, sizeof(url), "%.*s", MCPA_STR_ARG(said));
     } else {
         snprintf(url, sizeof(url), "%s", probe->metadata_url);

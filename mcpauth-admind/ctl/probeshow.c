@@ -47,6 +47,24 @@ void ctl_probe_print(const ctl_probe_t *probe, const ctl_finding_t *findings, co
            ctl_colour_off(probe->ctl->colour), sum->passed, sum->failed_must, sum->failed_should, sum->skipped);
 }
 
+static void write_check(mcpa_jsonw_t *w, const ctl_probe_check_t *check, const ctl_finding_t *finding)
+{
+    char memory[4 * CTL_PROBE_SEEN_BYTES];
+    mcpa_out_t seen;
+
+    mcpa_out_init(&seen, memory, sizeof(memory));
+    ctl_escape(&seen, mcpa_str(finding->seen)); /* a sentence, which people look at in JSON too */
+    mcpa_jsonw_open_object(w, NULL);
+    mcpa_jsonw_z(w, "id", check->id);
+    mcpa_jsonw_z(w, "level", levels[check->level]);
+    mcpa_jsonw_z(w, "outcome", outcomes[finding->outcome]);
+    mcpa_jsonw_z(w, "seen", memory);
+    if (finding->outcome == CTL_PROBE_FAIL) {
+        mcpa_jsonw_z(w, "mend", check->mend);
+    }
+    mcpa_jsonw_close_object(w);
+}
+
 void ctl_probe_print_json(const ctl_probe_t *probe, const ctl_finding_t *findings, const ctl_probe_sum_t *sum)
 {
     char *memory = malloc(DOCUMENT_BYTES);
@@ -68,15 +86,7 @@ void ctl_probe_print_json(const ctl_probe_t *probe, const ctl_finding_t *finding
     mcpa_jsonw_u64(&w, "skipped", sum->skipped);
     mcpa_jsonw_open_array(&w, "checks");
     for (size_t i = 0; i < ctl_probe_n_checks; i++) {
-        mcpa_jsonw_open_object(&w, NULL);
-        mcpa_jsonw_z(&w, "id", ctl_probe_checks[i].id);
-        mcpa_jsonw_z(&w, "level", levels[ctl_probe_checks[i].level]);
-        mcpa_jsonw_z(&w, "outcome", outcomes[findings[i].outcome]);
-        mcpa_jsonw_z(&w, "seen", findings[i].seen);
-        if (findings[i].outcome == CTL_PROBE_FAIL) {
-            mcpa_jsonw_z(&w, "mend", ctl_probe_checks[i].mend);
-        }
-        mcpa_jsonw_close_object(&w);
+        write_check(&w, &ctl_probe_checks[i], &findings[i]);
     }
     mcpa_jsonw_close_array(&w);
     mcpa_jsonw_close_object(&w);

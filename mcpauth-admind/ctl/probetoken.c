@@ -235,6 +235,10 @@ void ctl_probe_token_query(ctl_probe_t *probe, ctl_finding_t *finding)
     ctl_challenge_t challenge;
     ctl_answer_t answer;
 
+    if (probe->bare.status != 401) {
+        ctl_probe_skip(finding, "requests without a token are not answered 401 either");
+        return;
+    }
     snprintf(url, sizeof(url), "%s?access_token=" GARBAGE, probe->url);
     ctl_probe_ask(probe, &ask, &answer);
     if (ctl_probe_status_is(finding, &answer, 401, "a token in the query alone")) {
