@@ -290,6 +290,10 @@ static void an_answer_to_a_call_is_a_message(void **state)
     w->policy.protocols = 0;
     assert_reason(MCPA_REASON_PROTOCOL_UNKNOWN, ask_body(w, text, body), "the longest");
     assert_non_null(strstr(ask_error(w, UINT32_MAX), "\\u0001\"}}}"));
+    text[sizeof(text) - 1] = 'x';
+    w->request.mirrors.version.len++;
+    assert_reason(MCPA_REASON_PROTOCOL_UNKNOWN, decide(w), "one byte more");
+    assert_null(strstr(ask_error(w, -1), "requested"));
 }
 
 static void an_answer_to_no_call_is_as_for_everybody(void **state)
