@@ -115,7 +115,7 @@ def test_sdk_clients_find_their_way(module_world, gate, script):
     result = module_world.node.run(script, gate)
     assert result["ok"], result
     assert result["steps"] == ["registered", "authorize", "401", "token"] and "echo" in result["tools"]
-    assert result["asked"]["resource"] == gate and "mcp:tools.exec" in result["asked"]["scope"].split()
+    assert result["asked"][0]["resource"] == gate and "mcp:tools.exec" in result["asked"][0]["scope"].split()
     assert result["result"]["content"][0]["text"] == "Echo: hello"
 
 

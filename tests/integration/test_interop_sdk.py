@@ -9,18 +9,36 @@ pytestmark = [pytest.mark.node, pytest.mark.sanitize]
 
 @pytest.fixture(scope="module")
 def real(module_world):
-    return module_world.stack(issuer=module_world.provider(), upstream=module_world.everything(), location="MCPAuthScope mcp:tools.exec")
+    return module_world.stack(issuer=module_world.provider(), upstream=module_world.everything(), location="MCPAuthInspect Body\nMCPAuthScope mcp:tools.exec",
+                              locations={"/step": "MCPAuth On\nMCPAuthResource {httpd}/step\nMCPAuthInspect Body\nMCPAuthScope mcp:tools.read\nProxyPass {upstream}/mcp flushpackets=on"})
 
 
-@pytest.mark.parametrize("client", [("sdk-v1-client.mjs",), ("sdk-v2-client.mjs",), ("sdk-v2-client.mjs", "echo", '{"message":"hello"}', "auto")],
-                         ids=["v1", "v2", "v2-auto"])
+CLIENTS = pytest.mark.parametrize("client", [("sdk-v1-client.mjs",), ("sdk-v2-client.mjs",), ("sdk-v2-client.mjs", "echo", '{"message":"hello"}', "auto")],
+                                  ids=["v1", "v2", "v2-auto"])
+
+
+@CLIENTS
 def test_client_finds_its_way_from_401_to_a_tool_call(module_world, real, client):
     script, *arguments = client
     result = module_world.node.run(script, real.resource, *arguments)
     assert result["ok"], result
     module_world.canaries.remember(result.pop("token"))
     assert result["steps"] == ["registered", "authorize", "401", "token"]
-    assert result["asked"]["resource"] == real.resource and "mcp:tools.exec" in result["asked"]["scope"].split()
+    (asked,) = result["asked"]
+    assert asked["resource"] == real.resource and "mcp:tools.exec" in asked["scope"].split()
+    assert result["result"]["content"][0]["text"] == "Echo: hello"
+
+
+@CLIENTS
+def test_client_steps_up_when_a_tool_needs_more(module_world, real, client):
+    """The Location asks for read, the tool for exec: the client gets one token, is refused, gets another, and the call goes through."""
+    script, *arguments = client
+    result = module_world.node.run(script, real.httpd.url + "/step", *arguments)
+    assert result["ok"], result
+    module_world.canaries.remember(result.pop("token"))
+    assert result["steps"] == ["registered", "authorize", "401", "token", "authorize", "403", "token"]
+    first, second = (set(asked["scope"].split()) & {"mcp:tools.read", "mcp:tools.exec"} for asked in result["asked"])
+    assert first == {"mcp:tools.read"} and second == {"mcp:tools.read", "mcp:tools.exec"}
     assert result["result"]["content"][0]["text"] == "Echo: hello"
 
 

@@ -26,6 +26,8 @@ export class Login {
 
   steps = [];
 
+  asked = [];
+
   get clientMetadata() {
     return {
       client_name: 'mcpauth integration test', redirect_uris: [this.redirectUrl], grant_types: ['authorization_code', 'refresh_token'],
@@ -51,7 +53,7 @@ export class Login {
 
   async redirectToAuthorization(url) {
     this.steps.push('authorize');
-    this.asked = { scope: url.searchParams.get('scope'), resource: url.searchParams.get('resource') };
+    this.asked.push({ scope: url.searchParams.get('scope'), resource: url.searchParams.get('resource') });
     this.answer = await browse(url, this.redirectUrl);
   }
 
@@ -62,7 +64,7 @@ export class Login {
   }
 }
 
-// The whole way: 401, metadata, registration, login, token, tool call. make(login) returns {client, transport}; finish(transport, login) hands
+// The whole way: 401, metadata, registration, login, token, tool call; and where the token is not enough for the call, login and token once more. make(login) returns {client, transport}; finish(transport, login) hands
 // over what the authorization server sent back.
 export async function travel({ make, finish, UnauthorizedError, callTool }) {
   const login = new Login();
@@ -78,7 +80,15 @@ export async function travel({ make, finish, UnauthorizedError, callTool }) {
     await client.connect(transport);
   }
   const { tools } = await client.listTools();
-  const result = await callTool(client);
+  let result;
+  try {
+    result = await callTool(client);
+  } catch (error) {
+    if (!(error instanceof UnauthorizedError)) throw error;
+    login.steps.push('403');
+    await finish(transport, login);
+    result = await callTool(client);
+  }
   await client.close();
   return {
     steps: login.steps, asked: login.asked, tools: tools.map((t) => t.name), result, server: client.getServerVersion(), scope: login.saved?.scope,

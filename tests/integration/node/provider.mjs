@@ -25,6 +25,8 @@ function makeProvider() {
     jwks: { keys: state.keys },
     cookies: { keys: ['not a secret: loopback only'] },
     scopes: ['openid', 'offline_access', ...scopes],
+    // A client registers with the scope of the first challenge it met, and may ask for more when it meets another.
+    extraClientMetadata: { properties: ['may_step_up'], validator(ctx, key, value, metadata) { if (metadata.scope) metadata.scope = ['openid', 'offline_access', ...scopes].join(' '); } },
     pkce: { required: () => true },
     clients: [{
       client_id: 'machine', client_secret: 'machine-secret-of-a-test-only-provider', grant_types: ['client_credentials'],
