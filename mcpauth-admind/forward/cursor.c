@@ -7,9 +7,11 @@
 #include <stdlib.h>
 
 #include "audit/names.h"
+#include "base/crash.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "files.h"
+#include "log.h"
 
 #define FILE_MAX_BYTES 4096
 #define VERSION        1
@@ -97,4 +99,46 @@ mcpa_status_t admind_cursor_save(const admind_position_t *position, const char *
     mcpa_jsonw_close_object(&w);
     mcpa_out_char(&out, '\n');
     return admind_file_replace(path, mcpa_out_get(&out), 0640);
+}
+
+bool admind_cursor_open(admind_cursor_t *cursor, const admind_position_t *end, bool from_begin, char *error, size_t cap)
+{
+    const admind_position_t begin = { .offset = 0 };
+    mcpa_status_t status = admind_cursor_load(&cursor->saved, cursor->journal_dir, cursor->name);
+
+    if (status == MCPA_OK && admind_position_compare(&cursor->saved, end) > 0) {
+        admind_log(ADMIND_WARNING, "MCPA2706", "forward %s: its cursor stands behind the journal's end; going on from there", cursor->name);
+        cursor->saved = *end;
+    } else if (status == MCPA_EMALFORMED) {
+        admind_log(ADMIND_WARNING, "MCPA2707", "forward %s: its cursor cannot be used; the whole journal is sent again", cursor->name);
+        cursor->saved = begin;
+    } else if (status == MCPA_ENOTFOUND) {
+        cursor->saved = from_begin ? begin : *end;
+        cursor->missing = true;
+    } else if (status != MCPA_OK) {
+        snprintf(error, cap, "forward %s: the cursor in %s cannot be used: %s", cursor->name, cursor->journal_dir, mcpa_status_word(status));
+        return false;
+    }
+    return true;
+}
+
+void admind_cursor_keep(admind_cursor_t *cursor, const admind_position_t *position, int64_t now_us)
+{
+    mcpa_status_t status;
+
+    if (!cursor->missing && admind_position_compare(position, &cursor->saved) == 0) {
+        return;
+    }
+    status = admind_cursor_save(position, cursor->journal_dir, cursor->name, now_us);
+    if (status != MCPA_OK && !cursor->failing) {
+        admind_log(ADMIND_ERR, "MCPA2701", "forward %s: the cursor cannot be written (%s); tried again, and until then a restart %s", cursor->name,
+                   mcpa_status_word(status),
+                   cursor->missing ? "may pass over what came since the first start" : "will send more of the journal again");
+    }
+    cursor->failing = status != MCPA_OK;
+    if (status == MCPA_OK) {
+        cursor->missing = false;
+        cursor->saved = *position;
+        MCPA_CRASH("forward.saved");
+    }
 }

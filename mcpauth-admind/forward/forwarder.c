@@ -17,7 +17,6 @@
 #define SLICE_LINES    64  /* parsed and printed between two rounds of the loop: a millisecond or two */
 #define BUSY_MS        5   /* between two slices of a compressed file that is read up to where sending goes on */
 #define LINGER_MS      200 /* a record waits so long for others to share its way */
-#define NOWHERE        UINT64_MAX /* the offset of a cursor that is not on disk */
 #define BACKOFF_MAX_US (60 * INT64_C(1000000))
 #define TELL_US        (60 * INT64_C(1000000))
 
@@ -39,8 +38,8 @@ struct admind_forwarder {
     admind_pack_t pack;
     admind_batch_t batch; /* of the pack */
     bool full;            /* the batch ended because it was full */
-    admind_position_t taken, saved;
-    bool save_failing;
+    admind_position_t taken;
+    admind_cursor_t cursor;
     int64_t oldest_us; /* by the wall clock: when the oldest line was made that is not taken, as far as that is known; 0: none */
     unsigned failures_in_row;
     int64_t told_us; /* by the monotonic clock, when a failure was logged last; 0: not since the last success */
@@ -55,68 +54,37 @@ static void count(const admind_forwarder_t *forwarder, mcpa_metric_t metric, dou
     mcpa_metrics_add(forwarder->place->metrics, metric, &label, n);
 }
 
-/* ---- cursors */
+/* ---- the cursor */
 
 void admind_forwarder_save(admind_forwarder_t *forwarder)
 {
-    const admind_forward_place_t *place = forwarder->place;
     admind_position_t settled = forwarder->taken;
-    mcpa_status_t status;
 
     if (forwarder->tcp != NULL) {
         (void)admind_tcp_settled(forwarder->tcp, &settled); /* without a connection nothing is in doubt any more */
     }
-    if (admind_position_compare(&settled, &forwarder->saved) == 0) {
-        return;
-    }
-    status = admind_cursor_save(&settled, place->journal_dir, forwarder->config->name, admind_loop_wall_us(place->loop));
-    if (status != MCPA_OK && !forwarder->save_failing) {
-        admind_log(ADMIND_ERR, "MCPA2701", "forward %s: the cursor cannot be written (%s); tried again, and until then a restart %s",
-                   forwarder->config->name, mcpa_status_word(status),
-                   admind_forwarder_has_cursor(forwarder) ? "will send more of the journal again" : "may pass over what came since the first start");
-    }
-    forwarder->save_failing = status != MCPA_OK;
-    if (status == MCPA_OK) {
-        forwarder->saved = settled;
-        MCPA_CRASH("forward.saved");
-    }
+    admind_cursor_keep(&forwarder->cursor, &settled, admind_loop_wall_us(forwarder->place->loop));
 }
 
 bool admind_forwarder_has_cursor(const admind_forwarder_t *forwarder)
 {
-    return forwarder->saved.offset != NOWHERE;
+    return !forwarder->cursor.missing;
 }
 
 /* Where to begin. false: error says why not. */
 static bool load(admind_forwarder_t *forwarder, char *error, size_t cap)
 {
     const admind_forward_place_t *place = forwarder->place;
-    const char *name = forwarder->config->name;
-    admind_position_t end, begin = { .offset = 0 };
-    mcpa_status_t status = admind_cursor_load(&forwarder->saved, place->journal_dir, name);
-    bool first = false;
+    admind_position_t end;
 
     admind_journal_position(place->journal, &end);
-    if (status == MCPA_OK && admind_position_compare(&forwarder->saved, &end) > 0) {
-        admind_log(ADMIND_WARNING, "MCPA2706", "forward %s: its cursor stands behind the journal's end; going on from there", name);
-        forwarder->saved = end;
-    } else if (status == MCPA_EMALFORMED) {
-        admind_log(ADMIND_WARNING, "MCPA2707", "forward %s: its cursor cannot be used; the whole journal is sent again", name);
-        forwarder->saved = begin;
-    } else if (status == MCPA_ENOTFOUND) {
-        forwarder->saved = forwarder->config->from_begin ? begin : end;
-        first = true;
-    }
-    if (status != MCPA_OK && status != MCPA_EMALFORMED && !first) {
-        snprintf(error, cap, "forward %s: the cursor in %s cannot be used: %s", name, place->journal_dir, mcpa_status_word(status));
+    forwarder->cursor = (admind_cursor_t){ .journal_dir = place->journal_dir, .name = forwarder->config->name };
+    if (!admind_cursor_open(&forwarder->cursor, &end, forwarder->config->from_begin, error, cap)) {
         return false;
     }
-    forwarder->taken = forwarder->saved;
-    admind_source_seek(&forwarder->source, &forwarder->saved);
-    if (first) { /* on disk at once: a kill must not move where 'now' was */
-        forwarder->saved.offset = NOWHERE;
-        admind_forwarder_save(forwarder);
-    }
+    forwarder->taken = forwarder->cursor.saved;
+    admind_source_seek(&forwarder->source, &forwarder->taken);
+    admind_forwarder_save(forwarder); /* on disk at once: a kill must not move where 'now' was */
     return true;
 }
 
@@ -325,7 +293,7 @@ void admind_forwarder_refresh(const admind_forwarder_t *forwarder)
     mcpa_metrics_set(metrics, MCPA_METRIC_FORWARD_BACKLOG, &label,
                      (double)admind_source_backlog(&forwarder->source, &forwarder->taken));
     mcpa_metrics_set(metrics, MCPA_METRIC_FORWARD_LAG, &label, lag(forwarder));
-    mcpa_metrics_set(metrics, MCPA_METRIC_FORWARD_CURSOR_FAILING, &label, forwarder->save_failing ? 1 : 0);
+    mcpa_metrics_set(metrics, MCPA_METRIC_FORWARD_CURSOR_FAILING, &label, forwarder->cursor.failing ? 1 : 0);
     if (forwarder->last_success_us > 0) {
         mcpa_metrics_set(metrics, MCPA_METRIC_FORWARD_LAST_SUCCESS, &label, (double)forwarder->last_success_us / 1e6);
     }
@@ -338,7 +306,7 @@ void admind_forwarder_view(const admind_forwarder_t *forwarder, admind_forward_v
 
     *view = (admind_forward_view_t){ .name = forwarder->config->name,
                                      .protocol = forwarder->config->is_otlp ? "otlp" : "syslog",
-                                     .last_error = forwarder->last_error[0] == '\0' && forwarder->save_failing ? "its cursor cannot be written"
+                                     .last_error = forwarder->last_error[0] == '\0' && forwarder->cursor.failing ? "its cursor cannot be written"
                                                                                                                : forwarder->last_error,
                                      .lag_s = (int64_t)lag(forwarder),
                                      .backlog_bytes = admind_source_backlog(&forwarder->source, &forwarder->taken),

@@ -48,6 +48,16 @@ static void put_time(mcpa_jsonw_t *w, const char *name, int64_t us)
     mcpa_jsonw_z(w, name, stamp);
 }
 
+/* An array with what 'put' writes for each i from 0 on, until it says false: there is no i-th. */
+static void write_list(mcpa_jsonw_t *w, const char *name, bool (*put)(mcpa_jsonw_t *w, const struct admind *admind, size_t i),
+                       const struct admind *admind)
+{
+    mcpa_jsonw_open_array(w, name);
+    for (size_t i = 0; put(w, admind, i); i++) {
+    }
+    mcpa_jsonw_close_array(w);
+}
+
 bool admind_view_health(struct admind *admind, const admind_request_t *request, admind_answer_t *answer)
 {
     (void)admind;
@@ -121,38 +131,36 @@ static void write_key(mcpa_jsonw_t *w, const mcpa_key_t *key)
     mcpa_jsonw_close_object(w);
 }
 
-static void write_issuer(mcpa_jsonw_t *w, const admind_issuer_view_t *view)
+static bool put_issuer(mcpa_jsonw_t *w, const struct admind *admind, size_t i)
 {
+    admind_issuer_view_t view;
+
+    if (!admind_keys_view(admind->keys, i, &view)) {
+        return false;
+    }
     mcpa_jsonw_open_object(w, NULL);
-    mcpa_jsonw_z(w, "issuer", view->issuer);
-    mcpa_jsonw_z(w, "source", mcpa_key_source_word(view->source));
+    mcpa_jsonw_z(w, "issuer", view.issuer);
+    mcpa_jsonw_z(w, "source", mcpa_key_source_word(view.source));
     mcpa_jsonw_open_array(w, "keys");
-    for (size_t i = 0; view->set != NULL && i < mcpa_jwks_count(view->set); i++) {
-        write_key(w, mcpa_jwks_at(view->set, i));
+    for (size_t k = 0; view.set != NULL && k < mcpa_jwks_count(view.set); k++) {
+        write_key(w, mcpa_jwks_at(view.set, k));
     }
     mcpa_jsonw_close_array(w);
-    put_time(w, "fetched", view->fetched_us);
-    put_time(w, "expires", view->expires_us);
-    put_time(w, "next_refresh", view->next_refresh_us);
-    mcpa_jsonw_z(w, "last_error", view->last_error == NULL ? "" : view->last_error);
-    mcpa_jsonw_u64(w, "refreshes", view->refreshes);
-    mcpa_jsonw_u64(w, "failures", view->failures);
-    mcpa_jsonw_u64(w, "unknown_kids", view->unknown_kids);
+    put_time(w, "fetched", view.fetched_us);
+    put_time(w, "expires", view.expires_us);
+    put_time(w, "next_refresh", view.next_refresh_us);
+    mcpa_jsonw_z(w, "last_error", view.last_error == NULL ? "" : view.last_error);
+    mcpa_jsonw_u64(w, "refreshes", view.refreshes);
+    mcpa_jsonw_u64(w, "failures", view.failures);
+    mcpa_jsonw_u64(w, "unknown_kids", view.unknown_kids);
     mcpa_jsonw_close_object(w);
+    return true;
 }
 
 static void write_keys(mcpa_jsonw_t *w, struct admind *admind)
 {
-    admind_issuer_view_t view;
-
     mcpa_jsonw_open_object(w, NULL);
-    mcpa_jsonw_open_array(w, "issuers");
-    for (size_t i = 0; i < admind_keys_count(admind->keys); i++) {
-        if (admind_keys_view(admind->keys, i, &view)) {
-            write_issuer(w, &view);
-        }
-    }
-    mcpa_jsonw_close_array(w);
+    write_list(w, "issuers", put_issuer, admind);
     mcpa_jsonw_close_object(w);
 }
 
@@ -189,25 +197,24 @@ static void write_policy(mcpa_jsonw_t *w, const struct admind *admind)
     mcpa_jsonw_close_object(w);
 }
 
-static void write_children(mcpa_jsonw_t *w, const struct admind *admind)
+static bool put_child(mcpa_jsonw_t *w, const struct admind *admind, size_t i)
 {
-    int64_t now_us = admind_loop_mono_us(admind->loop);
     char hex[2 * MCPA_INSTANCE_BYTES + 1];
     admind_peer_view_t view;
 
-    mcpa_jsonw_open_array(w, "children");
-    for (size_t i = 0; admind_peers_view(admind->peers, i, &view); i++) {
-        mcpa_hex(hex, view.instance, MCPA_INSTANCE_BYTES);
-        mcpa_jsonw_open_object(w, NULL);
-        mcpa_jsonw_int(w, "pid", view.pid);
-        mcpa_jsonw_z(w, "instance", hex);
-        mcpa_jsonw_u64(w, "acked", view.acked);
-        put_generation(w, "policy", view.policy);
-        mcpa_jsonw_u64(w, "issuers_with_keys", view.issuers_with_keys);
-        mcpa_jsonw_int(w, "linked_s", (now_us - view.linked_us) / 1000000);
-        mcpa_jsonw_close_object(w);
+    if (!admind_peers_view(admind->peers, i, &view)) {
+        return false;
     }
-    mcpa_jsonw_close_array(w);
+    mcpa_hex(hex, view.instance, MCPA_INSTANCE_BYTES);
+    mcpa_jsonw_open_object(w, NULL);
+    mcpa_jsonw_int(w, "pid", view.pid);
+    mcpa_jsonw_z(w, "instance", hex);
+    mcpa_jsonw_u64(w, "acked", view.acked);
+    put_generation(w, "policy", view.policy);
+    mcpa_jsonw_u64(w, "issuers_with_keys", view.issuers_with_keys);
+    mcpa_jsonw_int(w, "linked_s", (admind_loop_mono_us(admind->loop) - view.linked_us) / 1000000);
+    mcpa_jsonw_close_object(w);
+    return true;
 }
 
 /* The newest one, as an anchor to be kept elsewhere. */
@@ -240,25 +247,25 @@ static void write_journal(mcpa_jsonw_t *w, const struct admind *admind)
     mcpa_jsonw_close_object(w);
 }
 
-static void write_forwards(mcpa_jsonw_t *w, const struct admind *admind)
+static bool put_forward(mcpa_jsonw_t *w, const struct admind *admind, size_t i)
 {
     admind_forward_view_t view;
 
-    mcpa_jsonw_open_array(w, "forwards");
-    for (size_t i = 0; admind_forward_view(admind->forward, i, &view); i++) {
-        mcpa_jsonw_open_object(w, NULL);
-        mcpa_jsonw_z(w, "name", view.name);
-        mcpa_jsonw_z(w, "protocol", view.protocol);
-        mcpa_jsonw_z(w, "address", view.address);
-        mcpa_jsonw_u64(w, "records", view.records);
-        mcpa_jsonw_u64(w, "backlog_bytes", view.backlog_bytes);
-        mcpa_jsonw_int(w, "lag_s", view.lag_s);
-        mcpa_jsonw_u64(w, "failures", view.failures);
-        put_time(w, "last_success", view.last_success_us);
-        mcpa_jsonw_z(w, "last_error", view.last_error);
-        mcpa_jsonw_close_object(w);
+    if (!admind_forward_view(admind->forward, i, &view)) {
+        return false;
     }
-    mcpa_jsonw_close_array(w);
+    mcpa_jsonw_open_object(w, NULL);
+    mcpa_jsonw_z(w, "name", view.name);
+    mcpa_jsonw_z(w, "protocol", view.protocol);
+    mcpa_jsonw_z(w, "address", view.address);
+    mcpa_jsonw_u64(w, "records", view.records);
+    mcpa_jsonw_u64(w, "backlog_bytes", view.backlog_bytes);
+    mcpa_jsonw_int(w, "lag_s", view.lag_s);
+    mcpa_jsonw_u64(w, "failures", view.failures);
+    put_time(w, "last_success", view.last_success_us);
+    mcpa_jsonw_z(w, "last_error", view.last_error);
+    mcpa_jsonw_close_object(w);
+    return true;
 }
 
 static void write_status(mcpa_jsonw_t *w, struct admind *admind)
@@ -282,9 +289,9 @@ static void write_status(mcpa_jsonw_t *w, struct admind *admind)
     mcpa_jsonw_u64(w, "records", (uint64_t)mcpa_metrics_get(admind->metrics, MCPA_METRIC_AUDIT_RECORDS, NULL));
     mcpa_jsonw_u64(w, "lost", (uint64_t)mcpa_metrics_get(admind->metrics, MCPA_METRIC_AUDIT_LOST, NULL));
     write_journal(w, admind);
-    write_forwards(w, admind);
+    write_list(w, "forwards", put_forward, admind);
     write_policy(w, admind);
-    write_children(w, admind);
+    write_list(w, "children", put_child, admind);
     mcpa_jsonw_close_object(w);
 }
 
