@@ -15,17 +15,22 @@ SCORE = {None: 0, "FAILURE": 1, "WARNING": 2, "SKIPPED": 3, "INFO": 3, "SUCCESS"
 
 @pytest.fixture(scope="module")
 def places(module_world):
-    """name -> (the server's URL, the gate's before it): "careful" is a good server, "careless" looks at no Host, Origin or mirrored header."""
+    """name -> (the server's URL, the gate's before it). "careless" is a server that looks at no Host, Origin or mirrored header."""
     careful, careless = module_world.conformance_server(), module_world.conformance_server(careless=True)
-    guard = "MCPAuthScope mcp:tools.exec\nMCPAuthOrigin {httpd}\n"
-    second = f"MCPAuth On\nMCPAuthResource {{httpd}}/careless\nMCPAuthAudience {{resource}}\nProxyPass {careless.url}/mcp flushpackets=on\n"
-    s = module_world.stack(upstream=careful, modules=["proxy", "proxy_http", "headers"], location=guard, locations={"/careless": second + guard})
+    ways = {"inspected": (careful, "Body"), "not inspected": (careful, "Off"), "careless": (careless, "Body")}
+    locations, urls = {}, {}
+    for i, (name, (server, inspect)) in enumerate(ways.items()):
+        path = f"/{i}/mcp"
+        locations[path] = (f"MCPAuth On\nMCPAuthResource {{httpd}}{path}\nMCPAuthAudience {{resource}}\nMCPAuthInspect {inspect}\n"
+                           f"MCPAuthScope mcp:tools.read\nMCPAuthOrigin {{httpd}}\nProxyPass {server.url}/mcp flushpackets=on\n")
+        urls[name] = (server.url + "/mcp", path)
+    s = module_world.stack(upstream=careful, modules=["proxy", "proxy_http", "headers"], locations=locations)
     # The tool cannot send a token: one with all scopes is put in before the module looks.
     s.httpd.config += f'RequestHeader set Authorization "Bearer {s.token(scope="mcp:admin", expires_in=3600)}" early\n'
     s.httpd.write_config()
     s.httpd.graceful()
     s.wait_keys()
-    return {"careful": (careful.url + "/mcp", s.resource), "careless": (careless.url + "/mcp", s.httpd.url + "/careless")}
+    return {name: (direct, s.httpd.url + path) for name, (direct, path) in urls.items()}
 
 
 def run(world, url, *selection):
@@ -65,13 +70,13 @@ def still_worse(world, urls, revision, rows):
     return left
 
 
-@pytest.mark.parametrize("revision", ["2025-11-25", "2026-07-28"])
-def test_what_passes_at_the_server_passes_through_the_gate(module_world, places, revision):
+@pytest.mark.parametrize("revision, way", [("2025-11-25", "inspected"), ("2026-07-28", "not inspected")])
+def test_what_passes_at_the_server_passes_through_the_gate(module_world, places, revision, way):
     with ThreadPoolExecutor() as pool:
-        direct, through = pool.map(lambda url: run(module_world, url, "--requirements", revision), places["careful"])
+        direct, through = pool.map(lambda url: run(module_world, url, "--requirements", revision), places[way])
     print(table(revision, direct, through))
     assert passed(direct) >= AT_LEAST[revision], [row for row in direct.items() if row[1][0] == "FAILURE"]
-    rows = still_worse(module_world, places["careful"], revision, worse(direct, through))
+    rows = still_worse(module_world, places[way], revision, worse(direct, through))
     assert not rows, "\n".join(map(str, rows))
 
 
@@ -80,3 +85,9 @@ def test_gate_stops_dns_rebinding_before_a_server_that_does_not(module_world, pl
     direct, through = (run(module_world, url, "--scenario", "dns-rebinding-protection", "--spec-version", revision) for url in places["careless"])
     assert {key[1] for key, (status, _) in direct.items() if status == "FAILURE"} == {"localhost-host-rebinding-rejected"}
     assert {status for status, _ in through.values()} == {"SUCCESS"} and len(through) == 2, through
+
+
+def test_gate_refuses_headers_that_lie_before_a_server_that_believes_them(module_world, places):
+    direct, through = (run(module_world, url, "--scenario", "http-header-validation", "--spec-version", "2026-07-28") for url in places["careless"])
+    assert sum(1 for status, _ in direct.values() if status == "FAILURE") == 5, direct
+    assert {status for status, _ in through.values()} == {"SUCCESS"} and len(through) == len(direct), through
