@@ -17,6 +17,8 @@ struct ctl_probehttp {
     ctl_answer_t *answer; /* of the exchange under way */
     const char *why;      /* we ended it ourselves */
     size_t header_bytes;  /* with those of answers before the last (100 Continue) */
+    size_t body_cap;
+    size_t looked; /* so much of the body has no event */
     bool is_events, has_event;
     const ctl_ask_t *ask;
     uint64_t sent;
@@ -80,23 +82,48 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *ctx)
     return size * count;
 }
 
-/* Whether an event with data has come; the stream behind it may stay open as long as it likes. */
-static bool has_event(const ctl_answer_t *answer)
+/* Whether a line of data has come since the last look; the stream behind it may stay open as long as it likes. */
+static bool find_event(ctl_probehttp_t *http)
 {
-    const char *data = answer->body;
+    const ctl_answer_t *answer = http->answer;
+    const char *line = answer->body + http->looked, *end;
 
-    while ((data = strstr(data, "data:")) != NULL) {
-        const char *end = strchr(data, '\n');
+    while ((end = memchr(line, '\n', (size_t)(answer->body + answer->body_len - line))) != NULL) {
+        mcpa_str_t text = { line, (size_t)(end - line) };
 
-        if (end == NULL) {
-            return false;
-        }
-        if (memchr(data, '{', (size_t)(end - data)) != NULL && (data == answer->body || data[-1] == '\n')) {
+        if (mcpa_str_starts(text, MCPA_STR("data:")) && memchr(text.ptr, '{', text.len) != NULL) {
             return true;
         }
-        data = end;
+        line = end + 1;
     }
+    http->looked = (size_t)(line - answer->body);
     return false;
+}
+
+/* By doubling: a body may come byte by byte. */
+static bool grow(ctl_probehttp_t *http, size_t len)
+{
+    ctl_answer_t *answer = http->answer;
+    size_t cap = http->body_cap > 0 ? http->body_cap : 4096;
+    char *grown;
+
+    if (len > CTL_PROBE_BODY_BYTES - answer->body_len) {
+        http->why = "its body is longer than 262144 bytes";
+        return false;
+    }
+    while (cap < answer->body_len + len + 1) {
+        cap *= 2;
+    }
+    if (cap > http->body_cap) {
+        grown = realloc(answer->body, cap);
+        if (grown == NULL) {
+            http->why = "out of memory";
+            return false;
+        }
+        answer->body = grown;
+        http->body_cap = cap;
+    }
+    return true;
 }
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
@@ -104,28 +131,20 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     ctl_probehttp_t *http = ctx;
     ctl_answer_t *answer = http->answer;
     size_t len = size * count;
-    char *grown;
 
-    if (len > CTL_PROBE_BODY_BYTES - answer->body_len) {
-        http->why = "its body is longer than 262144 bytes";
+    if (!grow(http, len)) {
         return CURL_WRITEFUNC_ERROR;
     }
-    grown = realloc(answer->body, answer->body_len + len + 1);
-    if (grown == NULL) {
-        http->why = "out of memory";
-        return CURL_WRITEFUNC_ERROR;
-    }
-    answer->body = grown;
-    memcpy(grown + answer->body_len, bytes, len);
-    answer->body_len += len;
-    grown[answer->body_len] = '\0';
-    if (answer->body_len == len) {
+    if (answer->body_len == 0) {
         mcpa_str_t type = ctl_answer_header(answer, "Content-Type", 0);
 
         type.len = type.len > 17 ? 17 : type.len;
         http->is_events = mcpa_str_ieq(type, MCPA_STR("text/event-stream"));
     }
-    http->has_event = http->is_events && has_event(answer);
+    memcpy(answer->body + answer->body_len, bytes, len);
+    answer->body_len += len;
+    answer->body[answer->body_len] = '\0';
+    http->has_event = http->is_events && find_event(http);
     return http->has_event ? CURL_WRITEFUNC_ERROR : len;
 }
 
@@ -286,6 +305,7 @@ void ctl_probehttp_ask(ctl_probehttp_t *http, const ctl_ask_t *ask, ctl_answer_t
     http->why = NULL;
     http->header_bytes = 0;
     http->sent = 0;
+    http->body_cap = http->looked = 0;
     http->is_events = http->has_event = false;
     perform(http, ask, lines);
     free_lines(lines);

@@ -95,7 +95,7 @@ def say(*texts):
 
 UNFRIENDLY = {
     "endless body": (forever(b"x" * 65536, HEAD + b"\r\n"), "body is longer"),
-    "endless chunks": (forever(b"1\r\nx\r\n", HEAD + b"Transfer-Encoding: chunked\r\n\r\n"), "body is longer"),
+    "endless chunks": (forever(b"1\r\nx\r\n" * 2000, HEAD + b"Transfer-Encoding: chunked\r\n\r\n"), "body is longer"),
     "endless headers": (forever(b"X-More: " + b"x" * 1000 + b"\r\n", HEAD), "headers are longer"),
     "one endless header": (forever(b"x" * 65536, HEAD + b"X-More: "), ""),
     "endless answers before the answer": (forever(b"HTTP/1.1 100 Continue\r\n\r\n"), "headers are longer"),
