@@ -30,7 +30,10 @@ def places(module_world):
     s.httpd.write_config()
     s.httpd.graceful()
     s.wait_keys()
-    return {name: (direct, s.httpd.url + path) for name, (direct, path) in urls.items()}
+    yield {name: (direct, s.httpd.url + path) for name, (direct, path) in urls.items()}
+    # httpd learns that a client has left a silent stream when the server ends it; else it would wait for those threads.
+    careful.stop()
+    careless.stop()
 
 
 def run(world, url, *selection):
