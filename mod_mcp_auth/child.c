@@ -19,6 +19,8 @@ APLOG_USE_MODULE(mcp_auth);
 #define END_MS   2000 /* after that a stuck link is left behind */
 /* Counting live buckets scans the whole table, and there may be hundreds of children. */
 #define LIMITS_EVERY_US (10 * 1000000LL)
+/* After so long somebody tells what a killed child has lost. */
+#define INHERIT_EVERY_US 1000000LL
 
 static mod_mcp_shm_t shared; /* the parent's, inherited by fork */
 static mod_mcp_runtime_t *runtime;
@@ -77,6 +79,17 @@ static unsigned fill_gauges(void *ctx __attribute__((unused)), struct mcpa_gauge
     return n;
 }
 
+static void inherit_losses(void)
+{
+    static apr_int64_t due_us;
+    apr_int64_t now_us = mod_mcp_mono_us();
+
+    if (runtime->loss && now_us >= due_us) {
+        mod_mcp_losses_inherit(runtime->shm.losses, runtime->loss);
+        due_us = now_us + INHERIT_EVERY_US;
+    }
+}
+
 /* The link's thread: from child_init until the main thread says stop. A thread of our own and not one of mod_watchdog's, because
  * that module waits for its thread only once the thread has begun to run: a prefork child that is told to leave right after its
  * start would take the pools away under it. */
@@ -86,6 +99,7 @@ static void *APR_THREAD_FUNC run_link(apr_thread_t *thread __attribute__((unused
 
     while (!atomic_load(&stopping)) {
         mod_mcp_link_run(link, SLICE_MS);
+        inherit_losses();
     }
     mod_mcp_link_stop(link);
     atomic_store(&linking, false);
@@ -224,6 +238,10 @@ void mod_mcp_child_init(apr_pool_t *pchild, server_rec *s)
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s,
                      "MCPA0124: this child has neither keys nor spool and refuses every guarded request");
         return;
+    }
+    made->loss = mod_mcp_losses_take(shared.losses);
+    if (made->loss) {
+        mod_mcp_spool_count_in(made->spool, &made->loss->untold);
     }
     made->link = mod_mcp_link_new(pchild, s, global->socket.text, global->generation, made->spool, made->keys, fill_gauges, NULL);
     runtime = made; /* the link's thread finds it */

@@ -13,6 +13,7 @@
 typedef struct mod_mcp_runtime {
     mod_mcp_shm_t shm;
     mod_mcp_spool_t *spool;
+    mod_mcp_loss_t *loss; /* in shared memory, what this child has lost and not told; NULL: the spool has it alone */
     mod_mcp_keys_t *keys;
     mod_mcp_link_t *link;
     unsigned char id_secret[16]; /* makes request ids */

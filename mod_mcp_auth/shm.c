@@ -6,7 +6,7 @@
 APLOG_USE_MODULE(mcp_auth);
 
 #define RETAINED_KEY   "mod_mcp_auth:shm"
-#define MAGIC          UINT64_C(0x31304d4853434d4d) /* "MMCSHM01": the layout of the head; the tables carry their own */
+#define MAGIC          UINT64_C(0x32304d4853434d4d) /* "MMCSHM02": the layout of the head; the tables carry their own */
 #define LINE           64
 #define ROUND_UP(size) (((size) + (LINE - 1)) & ~(size_t)(LINE - 1))
 
@@ -20,7 +20,7 @@ typedef struct retained {
 typedef struct layout {
     size_t limit_entries, cache_entries; /* of each of the two limit tables */
     size_t limits_bytes, cache_bytes;
-    size_t counters_at, address_at, identity_at, cache_at, bytes;
+    size_t counters_at, losses_at, address_at, identity_at, cache_at, bytes;
 } layout_t;
 
 /* First in the block; written once, before any child exists. */
@@ -40,7 +40,8 @@ static void plan(layout_t *layout)
     layout->limits_bytes = ROUND_UP(mcpa_ratetable_bytes(layout->limit_entries));
     layout->cache_bytes = layout->cache_entries ? ROUND_UP(mcpa_tokencache_bytes(layout->cache_entries)) : 0;
     layout->counters_at = ROUND_UP(sizeof(head_t));
-    layout->address_at = layout->counters_at + ROUND_UP(sizeof(mod_mcp_counters_t));
+    layout->losses_at = layout->counters_at + ROUND_UP(sizeof(mod_mcp_counters_t));
+    layout->address_at = layout->losses_at + ROUND_UP(sizeof(mod_mcp_losses_t));
     layout->identity_at = layout->address_at + layout->limits_bytes;
     layout->cache_at = layout->identity_at + layout->limits_bytes;
     layout->bytes = layout->cache_at + layout->cache_bytes;
@@ -82,6 +83,7 @@ static bool is_ours(const char *base, const layout_t *layout)
 static bool bind_parts(mod_mcp_shm_t *shm, char *base, const layout_t *layout)
 {
     shm->counters = (mod_mcp_counters_t *)(void *)(base + layout->counters_at);
+    shm->losses = (mod_mcp_losses_t *)(void *)(base + layout->losses_at);
     shm->address_limits = mcpa_ratetable_attach(base + layout->address_at, mcpa_ratetable_bytes(layout->limit_entries));
     shm->identity_limits = mcpa_ratetable_attach(base + layout->identity_at, mcpa_ratetable_bytes(layout->limit_entries));
     shm->cache = layout->cache_bytes

@@ -43,17 +43,18 @@ apr_size_t mod_mcp_spool_encode_gap(unsigned char payload[GAP_PAYLOAD_BYTES], ap
 /* Under the mutex, with a current segment that has room. A failure spoils it. */
 static mcpa_status_t tell_gap(mod_mcp_spool_t *spool)
 {
+    apr_uint64_t untold = atomic_load(spool->untold);
     unsigned char memory[GAP_BYTES];
     mcpa_status_t status;
     apr_size_t len;
 
-    if (spool->untold == 0) {
+    if (untold == 0) {
         return MCPA_OK;
     }
-    len = mod_mcp_spool_encode_gap(memory + MCPA_ENVELOPE_BYTES, spool->untold);
+    len = mod_mcp_spool_encode_gap(memory + MCPA_ENVELOPE_BYTES, untold);
     status = len > 0 ? append(spool, memory, len) : MCPA_ETOOBIG;
     if (status == MCPA_OK) {
-        spool->untold = 0;
+        atomic_fetch_sub(spool->untold, untold); /* in this order: who dies in between is told twice, not never */
     }
     return status;
 }
@@ -62,7 +63,7 @@ static mcpa_status_t tell_gap(mod_mcp_spool_t *spool)
 static mcpa_status_t commit(mod_mcp_spool_t *spool, unsigned char *memory, apr_size_t payload_len, role_t role)
 {
     claim_t claim = { .role = role };
-    bool tells = spool->untold > 0 && role != PROMISED;
+    bool tells = atomic_load(spool->untold) > 0 && role != PROMISED;
     mcpa_status_t status = MCPA_EIO;
 
     /* What fails spoils its segment; the second try goes to the next one, and is the record's alone. */
@@ -109,7 +110,7 @@ static mcpa_status_t enter(mod_mcp_spool_t *spool, const mcpa_record_t *record, 
         spool->promised -= status != MCPA_OK && role == PROMISE;
     } else if (role != PROMISE) {
         spool->lost++;
-        spool->untold++;
+        atomic_fetch_add(spool->untold, 1);
     }
     mod_mcp_spool_unlock(spool);
     return status;
@@ -143,7 +144,7 @@ void mod_mcp_spool_tend(mod_mcp_spool_t *spool)
     take_off_released(spool);
     mod_mcp_spool_prepare(spool);
     /* In what is there: the link's thread waits for no other's making. */
-    if (spool->untold > 0 && mod_mcp_spool_fits(spool, &claim) && mod_mcp_spool_get_room(spool, &claim) == MCPA_OK) {
+    if (atomic_load(spool->untold) > 0 && mod_mcp_spool_fits(spool, &claim) && mod_mcp_spool_get_room(spool, &claim) == MCPA_OK) {
         (void)!tell_gap(spool);
     }
     mod_mcp_spool_unlock(spool);
@@ -156,7 +157,7 @@ static void tell_last_gap(mod_mcp_spool_t *spool)
     bool has_segment = spool->current != NULL && !spool->current->spoiled;
 
     /* A making that is under way may be this very thread's, below a signal handler. */
-    if (spool->untold > 0 && (has_segment || (spool->making_us == 0 && mod_mcp_spool_get_room(spool, &claim) == MCPA_OK))) {
+    if (atomic_load(spool->untold) > 0 && (has_segment || (spool->making_us == 0 && mod_mcp_spool_get_room(spool, &claim) == MCPA_OK))) {
         (void)!tell_gap(spool);
     }
 }
@@ -210,12 +211,18 @@ mod_mcp_spool_t *mod_mcp_spool_new(apr_pool_t *pool, const char *dir, apr_uint64
     }
     spool->dir = (mod_mcp_segdir_t){ .path = apr_pstrdup(pool, dir), .instance = spool->instance, .max_bytes = max_bytes };
     spool->next_seq = 1;
+    spool->untold = &spool->untold_alone;
     /* Not for forked programs: their copies of the descriptors close at exec, and unlinking is this process's business. */
     apr_pool_cleanup_register(pool, spool, clean_up, apr_pool_cleanup_null);
     mod_mcp_spool_lock(spool);
     (void)!mod_mcp_spool_get_room(spool, &claim);
     mod_mcp_spool_unlock(spool);
     return spool;
+}
+
+void mod_mcp_spool_count_in(mod_mcp_spool_t *spool, _Atomic uint64_t *untold)
+{
+    spool->untold = untold;
 }
 
 const unsigned char *mod_mcp_spool_instance(const mod_mcp_spool_t *spool)

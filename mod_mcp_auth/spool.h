@@ -19,7 +19,9 @@
 #ifndef MOD_MCP_SPOOL_H
 #define MOD_MCP_SPOOL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "apr_pools.h"
 #include "wire/record.h"
@@ -32,6 +34,9 @@ typedef struct mod_mcp_spool mod_mcp_spool_t;
  * a second. Freed with the pool (unlinks what is fully acknowledged; leaves the rest to be adopted by the daemon). NULL only when the system has
  * no random numbers or no mutexes to give. */
 mod_mcp_spool_t *mod_mcp_spool_new(apr_pool_t *pool, const char *dir, apr_uint64_t max_bytes);
+/* Where to count what was lost and is not told yet, instead of in memory that dies with the process (losses.h). What stands there is told like its own.
+ * Before the first commit. */
+void mod_mcp_spool_count_in(mod_mcp_spool_t *spool, _Atomic uint64_t *untold);
 const unsigned char *mod_mcp_spool_instance(const mod_mcp_spool_t *spool);
 /* One pwrite; the record counts only when this says MCPA_OK. Else it was counted as lost, and no seq was used. MCPA_EFULL: cap reached or disk full.
  * MCPA_EIO: the disk fails, or hangs with a segment that another thread makes.

@@ -74,7 +74,8 @@ struct mod_mcp_spool {
     apr_uint64_t next_seq;
     apr_uint64_t acked;
     apr_uint64_t lost;
-    apr_uint64_t untold; /* of 'lost': in no gap record yet */
+    _Atomic uint64_t *untold; /* of 'lost', and of what others lost who are dead: in no gap record yet. Others may add to it (losses.h) */
+    _Atomic uint64_t untold_alone; /* what it points to without a place that outlives the process */
     apr_int64_t retry_us;  /* a segment could not be made, for the reason 'refusal': not before then */
     mcpa_status_t refusal;
     bool is_failing;       /* the last write failed; with durability=sync: or the last sync, and none has succeeded since */
