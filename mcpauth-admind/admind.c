@@ -14,7 +14,7 @@ static void on_committed(void *ctx, const mcpa_record_t *record)
 {
     admind_t *admind = ctx;
 
-    admind_count_record(admind->metrics, record);
+    admind_count_record(admind->metrics, admind->tools, record);
     admind_alerts_record(admind->alerts, record);
 }
 
@@ -52,7 +52,10 @@ static void on_child_policy(void *ctx, uint64_t generation)
 
 static void on_policy(void *ctx, const mcpa_snapshot_t *snapshot)
 {
-    admind_keys_policy(((admind_t *)ctx)->keys, snapshot);
+    admind_t *admind = ctx;
+
+    admind_keys_policy(admind->keys, snapshot);
+    admind_tools_take(admind->tools, snapshot);
 }
 
 static bool is_linked(void *ctx, const unsigned char *instance)
@@ -140,8 +143,10 @@ static bool start_audit(admind_t *admind, char *error, size_t cap)
     admind->shelf = admind_shelf_new(admind->config->journal_dir);
     admind->marks = admind_marks_new(ADMIND_MARKS_MAX);
     admind->metrics = mcpa_metrics_new();
+    admind->tools = admind_tools_new();
     admind->sealer = admind_sealer_new(admind->config->journal_dir);
-    if (admind->shelf == NULL || admind->marks == NULL || admind->metrics == NULL || admind->sealer == NULL) {
+    if (admind->shelf == NULL || admind->marks == NULL || admind->metrics == NULL || admind->tools == NULL ||
+        admind->sealer == NULL) {
         return say(error, cap, "no memory");
     }
     admind_journal_sealed_by(admind->journal, admind->sealer);
@@ -196,6 +201,7 @@ static void take_down(admind_t *admind)
     admind_alerts_free(&admind->alerts);
     admind_keys_free(&admind->keys);
     admind_fetcher_free(&admind->fetcher);
+    admind_tools_free(&admind->tools);
     mcpa_metrics_free(&admind->metrics);
     admind_marks_free(&admind->marks);
     admind_shelf_free(&admind->shelf);

@@ -12,6 +12,7 @@
 #include "audit/marks.h"
 #include "audit/shelf.h"
 #include "audit/sealer.h"
+#include "audit/tools.h"
 #include "config.h"
 #include "forward/forward.h"
 #include "health.h"
@@ -29,6 +30,7 @@ struct admind {
 
     admind_loop_t *loop;
     mcpa_metrics_t *metrics;
+    admind_tools_t *tools;
     admind_fetcher_t *fetcher;
     admind_keys_t *keys;
     admind_alerts_t *alerts;

@@ -7,36 +7,32 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "policy/operation.h"
 #include "policy/reason.h"
 
 static const char *const methods[] = { "GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH", NULL };
 static const char *const decisions[] = { "allow", "deny", "limit", "error", "shadow_deny", NULL };
 static const char *const auth_methods[] = { "jwt", "none", NULL };
-static const char *const operations[] = { "initialize",
-                                          "ping",
-                                          "tools/list",
-                                          "tools/call",
-                                          "resources/list",
-                                          "resources/read",
-                                          "resources/templates/list",
-                                          "resources/subscribe",
-                                          "resources/unsubscribe",
-                                          "prompts/list",
-                                          "prompts/get",
-                                          "completion/complete",
-                                          "logging/setLevel",
-                                          "server/discover",
-                                          "notifications/initialized",
-                                          "notifications/cancelled",
-                                          "notifications/progress",
-                                          "notifications/roots/list_changed",
-                                          NULL };
 
 static mcpa_str_t one_of(mcpa_str_t value, const char *const *list)
 {
     for (size_t i = 0; list[i] != NULL; i++) {
         if (mcpa_str_eqz(value, list[i])) {
             return mcpa_str(list[i]);
+        }
+    }
+    return MCPA_STR("other");
+}
+
+/* Rules may let in other methods than the protocol's own; those are no names of ours. */
+static mcpa_str_t operation_label(mcpa_str_t method)
+{
+    size_t n = 0;
+    const mcpa_operation_t *known = mcpa_operation_defaults(&n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (mcpa_str_eqz(method, known[i].method)) {
+            return mcpa_str(known[i].method);
         }
     }
     return MCPA_STR("other");
@@ -132,7 +128,7 @@ static void count_denial(mcpa_metrics_t *metrics, mcpa_reason_t reason, mcpa_str
     }
 }
 
-void admind_count_record(mcpa_metrics_t *metrics, const mcpa_record_t *record)
+void admind_count_record(mcpa_metrics_t *metrics, const admind_tools_t *tools, const mcpa_record_t *record)
 {
     mcpa_str_t location = or_none(record->location);
     mcpa_str_t decision = one_of(record->decision, decisions);
@@ -149,8 +145,8 @@ void admind_count_record(mcpa_metrics_t *metrics, const mcpa_record_t *record)
     count_authentication(metrics, record, reason);
     count_denial(metrics, reason, location, decision);
     if (record->rpc_method.ptr != NULL) {
-        mcpa_str_t labels[4] = { location, one_of(record->rpc_method, operations),
-                                 record->rpc_name.ptr == NULL ? MCPA_STR("") : MCPA_STR("other"), decision };
+        mcpa_str_t labels[4] = { location, operation_label(record->rpc_method),
+                                 admind_tools_label(tools, record->rpc_method, record->rpc_name), decision };
 
         mcpa_metrics_add(metrics, MCPA_METRIC_OPERATIONS, labels, 1);
     }

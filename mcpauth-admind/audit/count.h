@@ -4,10 +4,11 @@
 #ifndef ADMIND_AUDIT_COUNT_H
 #define ADMIND_AUDIT_COUNT_H
 
+#include "audit/tools.h"
 #include "wire/metric.h"
 #include "wire/record.h"
 
-void admind_count_record(mcpa_metrics_t *metrics, const mcpa_record_t *record);
+void admind_count_record(mcpa_metrics_t *metrics, const admind_tools_t *tools, const mcpa_record_t *record);
 /* process_* from /proc/self, as of now. */
 void admind_count_process(mcpa_metrics_t *metrics);
 

@@ -271,7 +271,7 @@ def test_off_is_what_it_was(inspected):
 
 
 def test_method_and_tool_are_recorded(world):
-    s = world.stack(location="MCPAuthInspect Body")
+    s = world.stack(location="MCPAuthInspect Body\nMCPAuthOperation tools/call:echo mcp:tools.exec")
     assert post(s, call_tool("echo"), headers={"User-Agent": "tool"}).status == 200
     record = s.admind.wait_journal(1, user_agent="tool")[0]
     assert (record["rpc_method"], record["rpc_name"], record["decision"]) == ("tools/call", "echo", "allow")
@@ -279,3 +279,12 @@ def test_method_and_tool_are_recorded(world):
     record = s.admind.wait_journal(1, user_agent="denied")[0]
     assert (record["rpc_method"], record["rpc_name"], record["reason"]) == ("tools/call", "echo", "scope_missing")
     assert "arguments" not in json.dumps(record)
+    for body in (call_tool("unheard_of"), rpc("prompts/get", {"name": "echo"}), list_tools()):
+        assert post(s, body, headers={"User-Agent": "more"}).status == 200
+    s.admind.wait_journal(3, user_agent="more")
+
+    def counted(**labels):
+        return s.admind.metric("mcpauth_operations_total", location="/mcp", **labels)
+    assert counted(operation="tools/call", tool="echo", decision="allow") == counted(operation="tools/call", tool="echo", decision="deny") == 1
+    assert counted(operation="tools/call", tool="other", decision="allow") == 1
+    assert counted(operation="prompts/get", tool="", decision="allow") == counted(operation="tools/list", tool="", decision="allow") == 1
