@@ -14,8 +14,8 @@ from harness.process import wait_until
 # of a few times.
 RECORD, BATCH, ROUND, SELDOM = 0.00015, 0.0015, 0.01, 0.05
 RATES = {
-    "audit.answering": RECORD, "audit.recorded": RECORD, "audit.answered": RECORD, "spool.committing": RECORD, "spool.written": RECORD, "spool.committed": RECORD, "segment.torn": RECORD,
-    "ingest.taken": 2 * RECORD,
+    "audit.answering": RECORD, "audit.recorded": RECORD, "audit.answered": RECORD,
+    "spool.committing": RECORD, "spool.written": RECORD, "spool.committed": RECORD, "segment.torn": RECORD, "ingest.taken": 2 * RECORD,
     "link.sending": BATCH, "link.sent": BATCH, "segment.syncing": BATCH, "segment.synced": BATCH, "spool.acked": ROUND,
     "journal.torn": ROUND, "journal.written": ROUND, "journal.synced": ROUND, "daemon.committed": ROUND, "daemon.acked": ROUND,
     "file.written": 0.2, "journal.opened": 0.1, "shelf.slice": 0.003, "shelf.packed": 0.1, "shelf.renamed": 0.1, "shelf.synced": 0.1,
