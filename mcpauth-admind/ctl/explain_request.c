@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/text.h"
 #include "files.h"
 
 #define MESSAGE_MAX_BYTES                                                                                                        \
@@ -25,17 +26,6 @@ static const struct {
     { "Transfer-Encoding", offsetof(mcpa_request_t, transfer_encoding), false },
     { "Origin", offsetof(mcpa_request_t, origin), false },
 };
-
-static mcpa_str_t trim(mcpa_str_t s)
-{
-    while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) {
-        s = (mcpa_str_t){ s.ptr + 1, s.len - 1 };
-    }
-    while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t')) {
-        s.len--;
-    }
-    return s;
-}
 
 static bool put_field(mcpa_request_t *request, size_t i, mcpa_str_t value)
 {
@@ -61,7 +51,7 @@ static bool read_header(mcpa_request_t *request, const char *header)
     }
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         if (mcpa_str_ieq(name, mcpa_str(fields[i].name))) {
-            return put_field(request, i, trim(mcpa_str(colon + 1)));
+            return put_field(request, i, mcpa_text_trim(mcpa_str(colon + 1)));
         }
     }
     if (mcpa_str_ieq(name, MCPA_STR("Authorization"))) {

@@ -48,6 +48,17 @@ bool mcpa_text_next_word(mcpa_str_t *rest, mcpa_str_t *word)
     return true;
 }
 
+mcpa_str_t mcpa_text_trim(mcpa_str_t text)
+{
+    while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
+        text = (mcpa_str_t){ text.ptr + 1, text.len - 1 };
+    }
+    while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t')) {
+        text.len--;
+    }
+    return text;
+}
+
 bool mcpa_text_u64(mcpa_str_t text, uint64_t *value)
 {
     uint64_t sum = 0;

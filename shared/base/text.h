@@ -7,6 +7,8 @@
 
 /* Takes the next run of bytes other than ' ' from *rest; false at the end. Only SP separates (RFC 6749 section 3.3). */
 bool mcpa_text_next_word(mcpa_str_t *rest, mcpa_str_t *word);
+/* Without the blanks and tabs around it (OWS, RFC 9110 section 5.6.3). */
+mcpa_str_t mcpa_text_trim(mcpa_str_t text);
 /* Decimal digits only, no sign, no overflow, at least one digit. */
 bool mcpa_text_u64(mcpa_str_t text, uint64_t *value);
 /* "64k", "10m", "1g" or plain bytes, case-insensitive. */

@@ -318,3 +318,10 @@ const char *mcpa_rpc_fault_word(mcpa_rpc_fault_t fault)
 
     return (size_t)fault < sizeof(words) / sizeof(words[0]) ? words[fault] : "unknown fault";
 }
+
+int mcpa_rpc_fault_code(mcpa_rpc_fault_t fault)
+{
+    return fault == MCPA_RPC_NOT_JSON   ? MCPA_RPC_CODE_JSON
+           : fault == MCPA_RPC_BAD_NAME ? MCPA_RPC_CODE_PARAMS
+                                        : MCPA_RPC_CODE_REQUEST;
+}

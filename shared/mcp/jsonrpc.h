@@ -64,5 +64,11 @@ mcpa_status_t mcpa_rpc_next_uri(const mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, ch
 bool mcpa_rpc_is_method(mcpa_str_t method);
 /* Never NULL. */
 const char *mcpa_rpc_fault_word(mcpa_rpc_fault_t fault);
+/* JSON-RPC's codes for the error object (JSON-RPC 2.0 section 5.1). */
+#define MCPA_RPC_CODE_JSON    (-32700)
+#define MCPA_RPC_CODE_REQUEST (-32600)
+#define MCPA_RPC_CODE_METHOD  (-32601)
+#define MCPA_RPC_CODE_PARAMS  (-32602)
+int mcpa_rpc_fault_code(mcpa_rpc_fault_t fault);
 
 #endif

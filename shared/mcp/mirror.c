@@ -154,9 +154,9 @@ int mcpa_mirror_code(mcpa_mirror_fault_t fault)
     case MCPA_MIRROR_VERSION_UNKNOWN:
         return -32022;
     case MCPA_MIRROR_META_MISSING:
-        return -32602;
+        return MCPA_RPC_CODE_PARAMS;
     case MCPA_MIRROR_SHAPE:
-        return -32600;
+        return MCPA_RPC_CODE_REQUEST;
     default:
         return -32020;
     }

@@ -25,6 +25,13 @@ typedef struct mcpa_work {
     mcpa_message_t *message; /* the caller's; NULL until it was read */
 } mcpa_work_t;
 
+/* A refusal with a code of the protocol. */
+static inline mcpa_reason_t mcpa_work_refuse(mcpa_work_t *w, mcpa_reason_t reason, int rpc_code)
+{
+    w->decision->rpc_code = rpc_code;
+    return reason;
+}
+
 /* stage_limit.c */
 mcpa_reason_t mcpa_stage_charge_address(mcpa_work_t *w);
 mcpa_reason_t mcpa_stage_charge_subject(mcpa_work_t *w);

@@ -2,10 +2,8 @@
 /* From the request to one message that all on the way read alike, and the revision it speaks. */
 #include "policy/stage.h"
 
-/* Codes of JSON-RPC 2.0 and MCP. */
-#define CODE_NOT_JSON    (-32700)
-#define CODE_NOT_RPC     (-32600)
-#define CODE_BAD_PARAMS  (-32602)
+#include "base/text.h"
+
 #define REQUESTED_MAX    64 /* a revision that is repeated to the client; real ones have ten bytes */
 #define REVISIONS_LEGACY (MCPA_REVISIONS_ALL & ~MCPA_REVISIONS_MODERN)
 
@@ -14,24 +12,7 @@ static bool is_post(const mcpa_work_t *w)
     return mcpa_str_eqz(w->request->method, "POST");
 }
 
-static mcpa_reason_t refuse(mcpa_work_t *w, mcpa_reason_t reason, int rpc_code)
-{
-    w->decision->rpc_code = rpc_code;
-    return reason;
-}
-
 /* ---- media type and body */
-
-static mcpa_str_t trim(mcpa_str_t s)
-{
-    while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) {
-        s = (mcpa_str_t){ s.ptr + 1, s.len - 1 };
-    }
-    while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t')) {
-        s.len--;
-    }
-    return s;
-}
 
 /* application/json and nothing but UTF-8: under another name a server may read other bytes than we do. */
 static bool is_json(mcpa_str_t type)
@@ -39,13 +20,13 @@ static bool is_json(mcpa_str_t type)
     const char *semicolon = type.len > 0 ? memchr(type.ptr, ';', type.len) : NULL;
     mcpa_str_t name = { type.ptr, semicolon != NULL ? (size_t)(semicolon - type.ptr) : type.len }, parameter;
 
-    if (!mcpa_str_ieq(trim(name), MCPA_STR("application/json"))) {
+    if (!mcpa_str_ieq(mcpa_text_trim(name), MCPA_STR("application/json"))) {
         return false;
     }
     if (semicolon == NULL) {
         return true;
     }
-    parameter = trim((mcpa_str_t){ semicolon + 1, type.len - name.len - 1 });
+    parameter = mcpa_text_trim((mcpa_str_t){ semicolon + 1, type.len - name.len - 1 });
     return mcpa_str_ieq(parameter, MCPA_STR("charset=utf-8")) || mcpa_str_ieq(parameter, MCPA_STR("charset=\"utf-8\""));
 }
 
@@ -82,11 +63,6 @@ mcpa_reason_t mcpa_stage_read_body(mcpa_work_t *w)
     return reason;
 }
 
-static int code_of(mcpa_rpc_fault_t fault)
-{
-    return fault == MCPA_RPC_NOT_JSON ? CODE_NOT_JSON : fault == MCPA_RPC_BAD_NAME ? CODE_BAD_PARAMS : CODE_NOT_RPC;
-}
-
 mcpa_reason_t mcpa_stage_scan_message(mcpa_work_t *w)
 {
     if (w->message == NULL) {
@@ -95,8 +71,9 @@ mcpa_reason_t mcpa_stage_scan_message(mcpa_work_t *w)
     w->message->fault = mcpa_rpc_scan(&w->message->rpc, w->message->body);
     w->message->revision = MCPA_REVISION_NONE;
     w->decision->message = w->message;
-    return w->message->fault == MCPA_RPC_OK ? MCPA_REASON_PASS
-                                            : refuse(w, MCPA_REASON_MESSAGE_MALFORMED, code_of(w->message->fault));
+    return w->message->fault == MCPA_RPC_OK
+               ? MCPA_REASON_PASS
+               : mcpa_work_refuse(w, MCPA_REASON_MESSAGE_MALFORMED, mcpa_rpc_fault_code(w->message->fault));
 }
 
 /* ---- the revision, and what headers say of the body */
@@ -127,7 +104,7 @@ static mcpa_reason_t refuse_revision(mcpa_work_t *w, mcpa_reason_t reason)
     }
     d->requested = requested.len <= REQUESTED_MAX ? requested : MCPA_STR_NONE;
     d->supported = allowed_revisions(w->policy);
-    return refuse(w, reason, mcpa_mirror_code(MCPA_MIRROR_VERSION_UNKNOWN));
+    return mcpa_work_refuse(w, reason, mcpa_mirror_code(MCPA_MIRROR_VERSION_UNKNOWN));
 }
 
 static mcpa_mirror_fault_t find_revision(mcpa_work_t *w)
@@ -193,11 +170,11 @@ mcpa_reason_t mcpa_stage_check_mirrors(mcpa_work_t *w)
         return refuse_revision(w, MCPA_REASON_PROTOCOL_UNKNOWN);
     case MCPA_MIRROR_META_MISSING:
     case MCPA_MIRROR_SHAPE:
-        return refuse(w, MCPA_REASON_MESSAGE_MALFORMED, mcpa_mirror_code(fault));
+        return mcpa_work_refuse(w, MCPA_REASON_MESSAGE_MALFORMED, mcpa_mirror_code(fault));
     case MCPA_MIRROR_MISMATCH:
         break;
     }
-    return refuse(w, MCPA_REASON_MIRROR_MISMATCH, mcpa_mirror_code(MCPA_MIRROR_MISMATCH));
+    return mcpa_work_refuse(w, MCPA_REASON_MIRROR_MISMATCH, mcpa_mirror_code(MCPA_MIRROR_MISMATCH));
 }
 
 mcpa_reason_t mcpa_stage_check_protocol(mcpa_work_t *w)

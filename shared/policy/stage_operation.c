@@ -4,9 +4,6 @@
 
 #include "base/text.h"
 
-#define CODE_BAD_PARAMS     (-32602)
-#define CODE_UNKNOWN_METHOD (-32601)
-
 /* Operations whose name stands in the message; without it there would be nothing to hold rules against. */
 static const struct {
     const char *method;
@@ -19,15 +16,9 @@ static const struct {
     { "tasks/cancel", offsetof(mcpa_rpc_t, task_id) },
 };
 
-static mcpa_reason_t refuse(mcpa_work_t *w, mcpa_reason_t reason, int rpc_code)
-{
-    w->decision->rpc_code = rpc_code;
-    return reason;
-}
-
 static mcpa_reason_t refuse_params(mcpa_work_t *w)
 {
-    return refuse(w, MCPA_REASON_MESSAGE_MALFORMED, CODE_BAD_PARAMS);
+    return mcpa_work_refuse(w, MCPA_REASON_MESSAGE_MALFORMED, MCPA_RPC_CODE_PARAMS);
 }
 
 static bool is_operation(const mcpa_work_t *w, const char *method)
@@ -41,7 +32,8 @@ static mcpa_reason_t judge(mcpa_work_t *w, mcpa_ruling_t ruling)
 {
     w->decision->ruling = ruling;
     if (ruling.rule == NULL) {
-        return refuse(w, MCPA_REASON_OPERATION_UNKNOWN, mcpa_revision_is_modern(w->decision->revision) ? CODE_UNKNOWN_METHOD : 0);
+        return mcpa_work_refuse(w, MCPA_REASON_OPERATION_UNKNOWN,
+                                mcpa_revision_is_modern(w->decision->revision) ? MCPA_RPC_CODE_METHOD : 0);
     }
     return ruling.effect == MCPA_EFFECT_DENIED ? MCPA_REASON_OPERATION_DENIED : MCPA_REASON_PASS;
 }

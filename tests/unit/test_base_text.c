@@ -12,6 +12,18 @@
 
 #include "base/text.h"
 
+static void trim_takes_blanks_and_tabs_and_nothing_else(void **state)
+{
+    static const char *const rows[][2] = { { "", "" },     { " \t ", "" },         { "a", "a" },        { " a", "a" },
+                                           { "a\t", "a" }, { "\t a b \t", "a b" }, { "\na\r", "\na\r" } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_true(mcpa_str_eqz(mcpa_text_trim(mcpa_str(rows[i][0])), rows[i][1]));
+    }
+    assert_null(mcpa_text_trim(MCPA_STR_NONE).ptr);
+}
+
 static void next_word_splits_at_spaces_only(void **state)
 {
     mcpa_str_t rest = MCPA_STR("  a  b\tc d\0e ");
@@ -306,6 +318,7 @@ static void loopback_is_told_by_the_whole_host(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(trim_takes_blanks_and_tabs_and_nothing_else),
         cmocka_unit_test(next_word_splits_at_spaces_only),
         cmocka_unit_test(u64_takes_digits_up_to_the_limit_and_nothing_else),
         cmocka_unit_test(sizes_have_their_units_and_do_not_overflow),
