@@ -14,7 +14,7 @@ from resource_server import PAGE, STRANGER, Answer, ResourceServer, make_token
 
 @pytest.fixture(scope="module")
 def gate(module_world):
-    return module_world.stack(location=f"MCPAuthScope mcp:tools.exec\nMCPAuthOrigin {PAGE}\nMCPAuthRateLimit subject 1/min burst=60\nMCPAuthRateLimit address 200/s")
+    return module_world.stack(location=f"MCPAuthInspect Body\nMCPAuthScope mcp:tools.exec\nMCPAuthOrigin {PAGE}\nMCPAuthRateLimit subject 1/min burst=60\nMCPAuthRateLimit address 200/s")
 
 
 def gate_tokens(gate):
@@ -23,12 +23,24 @@ def gate_tokens(gate):
             "audience": gate.token(sub="other", scope="mcp:tools.exec", aud="https://other.example/mcp")}
 
 
-def test_our_gate_passes(gate, module_world):
+def test_our_gate_passes_every_check(gate, module_world):
     done = run(gate.resource, "--json", *token_files(module_world.scratch, gate_tokens(gate)), "--origin", PAGE, "--limit", "80")
+    assert {n: (c["outcome"], c["seen"]) for n, c in said(done).items() if c["outcome"] != "pass"} == {}
+    assert done.returncode == GOOD and done.stderr == b""
+
+
+def test_gate_of_the_older_revisions_alone_passes(world, tmp_path):
+    stack = world.stack(location="MCPAuthInspect Body\nMCPAuthProtocol 2025-06-18 2025-11-25\nMCPAuthScope mcp:tools.read")
+    done = run(stack.resource, "--json", *token_files(tmp_path, gate_tokens(stack)))
+    assert done.returncode == GOOD and failed(said(done)) == set(), done.stdout
+
+
+def test_gate_that_does_not_look_into_bodies_is_told(world, tmp_path):
+    stack = world.stack(location="MCPAuthInspect Off\nMCPAuthScope mcp:tools.exec")
+    done = run(stack.resource, "--json", *token_files(tmp_path, gate_tokens(stack)))
     checks = said(done)
-    assert {n: (c["outcome"], c["seen"]) for n, c in checks.items() if n not in INSPECTED and c["outcome"] != "pass"} == {}, done.stdout
-    assert INSPECTED < set(checks)
-    assert done.stderr == b""
+    assert done.returncode == BAD and failed(checks) == INSPECTED
+    assert all("MCPAuthInspect Body" in checks[name]["mend"] for name in INSPECTED)
 
 
 def test_without_tokens_our_gate_passes_what_can_be_judged(gate):
