@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "audit/names.h"
+#include "audit/replay.h"
 #include "audit/sealer.h"
-#include "audit/tail.h"
 #include "base/crash.h"
 #include "log.h"
 
@@ -136,107 +136,16 @@ static bool open_next(admind_journal_t *journal, int64_t now_us)
 
 /* ---- reading back */
 
-typedef struct replay {
-    admind_sealer_t *sealer;
-    const char *file;
-    uint64_t offset, stop; /* of the next line; behind stop nothing is hashed */
-    bool met;              /* the checkpoint's position is there, or there is none */
-    bool last;
-    bool (*fn)(void *ctx, mcpa_str_t line);
-    void *ctx;
-} replay_t;
-
-/* What stays in the file is hashed, damage in older files too: whoever checks it later sees the same bytes. */
-static bool replay_line(void *ctx, mcpa_str_t line)
-{
-    replay_t *replay = ctx;
-    bool good = replay->fn == NULL || replay->fn(replay->ctx, line);
-
-    if (replay->sealer != NULL && (good || !replay->last) && replay->offset < replay->stop &&
-        !admind_sealer_line(replay->sealer, replay->file, replay->offset, line)) {
-        admind_log(ADMIND_WARNING, "MCPA2111", "journal: %s could not be hashed; its next seal will not fit", replay->file);
-    }
-    replay->offset += line.len + 1;
-    return good;
-}
-
-/* A checkpoint of a version that did not seal: the block that is open begins with its file. */
-static mcpa_status_t hash_before(const admind_journal_t *journal, int fd, const char *name, uint64_t stop)
-{
-    replay_t replay = { .sealer = journal->sealer, .file = name, .stop = stop };
-    uint64_t at = 0;
-
-    if (journal->sealer == NULL || stop == 0 || admind_sealer_is_restored(journal->sealer)) {
-        return MCPA_OK;
-    }
-    return admind_tail_read(fd, name, journal->dir_fd, false, &at, replay_line, &replay);
-}
-
-/* One file. order: to the checkpoint's own; below 0, files were taken away, and nothing of it is to be replayed. */
-static mcpa_status_t replay_file(admind_journal_t *journal, const admind_journal_name_t *name, int order, bool last, uint64_t from,
-                                 replay_t *replay)
-{
-    char text[ADMIND_JOURNAL_NAME_BYTES], on_disk[ADMIND_JOURNAL_NAME_BYTES];
-    bool open = last && !name->compressed; /* compressed and the last: the plain one after it was taken away */
-    uint64_t at = order == 0 ? from : 0;
-    mcpa_status_t status;
-    int fd;
-
-    admind_journal_name_format(text, name);
-    admind_journal_name_on_disk(on_disk, name);
-    fd = openat(journal->dir_fd, on_disk, (open ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) {
-        return MCPA_EIO;
-    }
-    if (replay->sealer != NULL && at == 0) {
-        admind_sealer_file(replay->sealer);
-    }
-    replay->file = text;
-    replay->offset = at;
-    replay->last = open;
-    status = order < 0 ? MCPA_OK : hash_before(journal, fd, text, at);
-    if (status == MCPA_OK) {
-        status = order < 0 ? admind_tail_skip(fd, &at) : admind_tail_read(fd, text, journal->dir_fd, open, &at, replay_line, replay);
-    }
-    replay->met = replay->met || (order == 0 && at >= from);
-    if (last && status == MCPA_OK) {
-        journal->name = *name;
-        journal->synced = journal->written = at;
-    }
-    if (open && status == MCPA_OK) {
-        journal->fd = fd;
-    } else {
-        close(fd);
-    }
-    return status;
-}
-
 mcpa_status_t admind_journal_replay(admind_journal_t *journal, const admind_position_t *from,
                                     bool (*fn)(void *ctx, mcpa_str_t line), void *ctx)
 {
-    replay_t replay = { .sealer = journal->sealer, .stop = UINT64_MAX, .met = from->file[0] == '\0', .fn = fn, .ctx = ctx };
-    admind_journal_name_t start = { .day = 0 };
-    admind_journal_name_t *names = NULL;
-    size_t count = 0;
-    mcpa_status_t status = admind_journal_names(&names, &count, journal->dir);
+    admind_replay_t replay = { .dir = journal->dir, .dir_fd = journal->dir_fd, .sealer = journal->sealer, .fn = fn, .ctx = ctx };
+    mcpa_status_t status = admind_replay_run(&replay, from);
 
-    if (from->file[0] != '\0' && !admind_journal_name_parse(&start, from->file)) {
-        admind_log(ADMIND_WARNING, "MCPA2103", "journal: checkpoint names an impossible file; replaying everything");
-    }
-    for (size_t i = 0; i < count && status == MCPA_OK; i++) {
-        int order = admind_journal_name_compare(&names[i], &start);
-        bool last = i + 1 == count;
-
-        if (order >= 0 || last) {
-            status = replay_file(journal, &names[i], order, last, from->offset, &replay);
-        }
-    }
-    free(names);
-    if (journal->sealer != NULL) {
-        admind_sealer_commit(journal->sealer, 0);
-        if (status == MCPA_OK && !replay.met) {
-            admind_sealer_miss(journal->sealer);
-        }
+    if (status == MCPA_OK) {
+        journal->name = replay.last;
+        journal->synced = journal->written = replay.end;
+        journal->fd = replay.fd;
     }
     return status;
 }
