@@ -3,38 +3,37 @@
 
 #include "base/limits.h"
 
-/* Where the answer to a method has its list, and what its elements are called by. */
+#define KINDS 4
+
+/* Where the answer to a method has its list, what its elements are called, and the operation that uses them. */
 typedef struct list_kind {
     const char *method;
     const char *list;
     const char *name;
+    const char *operation;
 } list_kind_t;
 
-static const list_kind_t kinds[] = {
-    { "tools/list", "tools", "name" },
-    { "prompts/list", "prompts", "name" },
-    { "resources/list", "resources", "uri" },
-    { "resources/templates/list", "resourceTemplates", "uriTemplate" },
+static const list_kind_t kinds[KINDS] = {
+    { "tools/list", "tools", "name", "tools/call" },
+    { "prompts/list", "prompts", "name", "prompts/get" },
+    { "resources/list", "resources", "uri", "resources/read" },
+    { "resources/templates/list", "resourceTemplates", "uriTemplate", "resources/read" },
 };
-
-static const list_kind_t *find_kind(mcpa_str_t method)
-{
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (mcpa_str_eqz(method, kinds[i].method)) {
-            return &kinds[i];
-        }
-    }
-    return NULL;
-}
 
 bool mcpa_list_filter_wants(mcpa_str_t method)
 {
-    return find_kind(method) != NULL;
+    for (size_t i = 0; i < KINDS; i++) {
+        if (mcpa_str_eqz(method, kinds[i].method)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 typedef struct walk {
     mcpa_list_filter_t *filter;
-    const list_kind_t *kind;
+    const list_kind_t *kind; /* of the list that is walked */
+    bool had[KINDS];
     mcpa_jsonscan_t scan;
     const unsigned char *kept; /* everything before it was kept or cut */
 } walk_t;
@@ -72,7 +71,7 @@ static bool may_show(const walk_t *walk, mcpa_str_t element)
     }
     return status == MCPA_ENOTFOUND && name.raw.ptr != NULL &&
            mcpa_jsonscan_decode(&name, memory, sizeof(memory), &value) == MCPA_OK &&
-           walk->filter->allowed(walk->filter->ctx, value);
+           walk->filter->allowed(walk->filter->ctx, mcpa_str(walk->kind->operation), value);
 }
 
 /* ---- the list */
@@ -129,9 +128,25 @@ static mcpa_status_t set_private(walk_t *walk)
     return status;
 }
 
+/* The value of this member of the result: filtered when it is a list. */
+static mcpa_status_t filter_member(walk_t *walk, mcpa_str_t name)
+{
+    for (size_t i = 0; i < KINDS; i++) {
+        if (mcpa_str_eqz(name, kinds[i].list)) {
+            if (walk->had[i]) {
+                return MCPA_EMALFORMED;
+            }
+            walk->had[i] = true;
+            walk->kind = &kinds[i];
+            return filter_list(walk);
+        }
+    }
+    return mcpa_jsonscan_skip(&walk->scan, NULL);
+}
+
 static mcpa_status_t filter_result(walk_t *walk)
 {
-    bool first = true, has_list = false, has_scope = false, empty = true;
+    bool first = true, has_scope = false, empty = true;
     mcpa_jsonscan_string_t member;
     mcpa_status_t status = mcpa_jsonscan_enter(&walk->scan, '{');
 
@@ -140,14 +155,11 @@ static mcpa_status_t filter_result(walk_t *walk)
         if (member.escaped) {
             return MCPA_EMALFORMED;
         }
-        if (mcpa_str_eqz(member.raw, walk->kind->list)) {
-            status = has_list ? MCPA_EMALFORMED : filter_list(walk);
-            has_list = true;
-        } else if (mcpa_str_eqz(member.raw, "cacheScope")) {
+        if (mcpa_str_eqz(member.raw, "cacheScope")) {
             status = has_scope ? MCPA_EMALFORMED : set_private(walk);
             has_scope = true;
         } else {
-            status = mcpa_jsonscan_skip(&walk->scan, NULL);
+            status = filter_member(walk, member.raw);
         }
     }
     if (status != MCPA_ENOTFOUND) {
@@ -161,15 +173,15 @@ static mcpa_status_t filter_result(walk_t *walk)
     return MCPA_OK;
 }
 
-mcpa_status_t mcpa_list_filter(mcpa_list_filter_t *filter, mcpa_str_t method, mcpa_str_t document)
+mcpa_status_t mcpa_list_filter(mcpa_list_filter_t *filter, mcpa_str_t document)
 {
-    walk_t walk = { .filter = filter, .kind = find_kind(method), .kept = (const unsigned char *)document.ptr };
+    walk_t walk = { .filter = filter, .kept = (const unsigned char *)document.ptr };
     bool first = true, has_result = false, has_method = false;
     mcpa_jsonscan_string_t member;
     mcpa_status_t status;
 
     mcpa_jsonscan_init(&walk.scan, document);
-    status = walk.kind != NULL ? mcpa_jsonscan_enter(&walk.scan, '{') : MCPA_EUNSUPPORTED;
+    status = mcpa_jsonscan_enter(&walk.scan, '{');
     while (status == MCPA_OK && (status = mcpa_jsonscan_member(&walk.scan, first, &member)) == MCPA_OK) {
         first = false;
         if (member.escaped) {

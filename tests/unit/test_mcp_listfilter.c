@@ -14,14 +14,16 @@
 typedef struct sink {
     char text[4096];
     size_t len;
+    mcpa_str_t operation; /* of the element that was asked for last */
 } sink_t;
 
 static sink_t sink;
 
 /* What begins with "ok", or is the smiling face. */
-static bool allowed(void *ctx, mcpa_str_t name)
+static bool allowed(void *ctx, mcpa_str_t operation, mcpa_str_t name)
 {
     assert_ptr_equal(ctx, &sink);
+    sink.operation = operation;
     return mcpa_str_starts(name, MCPA_STR("ok")) || mcpa_str_eqz(name, "\xf0\x9f\x98\x80");
 }
 
@@ -35,52 +37,69 @@ static void keep(void *ctx, mcpa_str_t bytes)
     to->text[to->len] = '\0';
 }
 
-static mcpa_status_t filter(const char *method, const char *document, bool add)
+static mcpa_status_t filter(const char *document, bool add)
 {
     mcpa_list_filter_t list = { .allowed = allowed, .keep = keep, .ctx = &sink, .add_cache_scope = add };
 
     sink.len = 0;
+    sink.operation = MCPA_STR_NONE;
     sink.text[0] = '\0';
-    return mcpa_list_filter(&list, mcpa_str(method), mcpa_str(document));
+    return mcpa_list_filter(&list, mcpa_str(document));
 }
 
 static void elements_are_cut_out_of_the_text(void **state)
 {
     static const struct {
-        const char *method, *before, *after;
+        const char *operation, *before, *after; /* NULL: nothing is asked */
     } rows[] = {
-        { "tools/list", "{\"result\":{\"tools\":[{\"name\":\"ok1\"},{\"name\":\"no\"},{\"name\":\"ok2\"}]}}",
+        { "tools/call", "{\"result\":{\"tools\":[{\"name\":\"ok1\"},{\"name\":\"no\"},{\"name\":\"ok2\"}]}}",
           "{\"result\":{\"tools\":[{\"name\":\"ok1\"},{\"name\":\"ok2\"}]}}" },
-        { "tools/list",
+        { "tools/call",
           " { \"id\" : 1 , \"result\" : { \"tools\" : [ {\"name\":\"no\"} ,\n{\"x\":[1],\"name\" : \"ok\" , \"y\":{}} "
           ",{\"name\":\"no\"} ] , \"z\" : 1 } } \n",
           " { \"id\" : 1 , \"result\" : { \"tools\" : [{\"x\":[1],\"name\" : \"ok\" , \"y\":{}} ] , \"z\" : 1 } } \n" },
-        { "tools/list", "{\"result\":{\"tools\":[{\"name\":\"no\"},{\"name\":\"no\"}]}}", "{\"result\":{\"tools\":[]}}" },
-        { "tools/list", "{\"result\":{\"tools\":[ ]}}", "{\"result\":{\"tools\":[ ]}}" },
-        { "prompts/list",
-          "{\"result\":{\"prompts\":[{\"name\":\"\\ud83d\\ude00\"},{\"name\":\"\\u006eo\"}],\"tools\":[{\"name\":\"no\"}]}}",
-          "{\"result\":{\"prompts\":[{\"name\":\"\\ud83d\\ude00\"}],\"tools\":[{\"name\":\"no\"}]}}" },
-        { "resources/list",
+        { "tools/call", "{\"result\":{\"tools\":[{\"name\":\"no\"},{\"name\":\"no\"}]}}", "{\"result\":{\"tools\":[]}}" },
+        { NULL, "{\"result\":{\"tools\":[ ]}}", "{\"result\":{\"tools\":[ ]}}" },
+        { "prompts/get",
+          "{\"result\":{\"prompts\":[{\"name\":\"\\ud83d\\ude00\"},{\"name\":\"\\u006eo\"}],\"x\":[{\"name\":\"no\"}]}}",
+          "{\"result\":{\"prompts\":[{\"name\":\"\\ud83d\\ude00\"}],\"x\":[{\"name\":\"no\"}]}}" },
+        { "resources/read",
           "{\"result\":{\"resources\":[{\"name\":\"ok\",\"uri\":\"file:x\"},{\"name\":\"no\",\"uri\":\"ok:x\"}]}}",
           "{\"result\":{\"resources\":[{\"name\":\"no\",\"uri\":\"ok:x\"}]}}" },
-        { "resources/templates/list", "{\"result\":{\"resourceTemplates\":[{\"uriTemplate\":\"no\"}]}}",
+        { "resources/read", "{\"result\":{\"resourceTemplates\":[{\"uriTemplate\":\"no\"}]}}",
           "{\"result\":{\"resourceTemplates\":[]}}" },
-        { "tools/list", "{\"result\":{\"cacheScope\": \"public\" ,\"tools\":[],\"ttlMs\":5}}",
+        { NULL, "{\"result\":{\"cacheScope\": \"public\" ,\"tools\":[],\"ttlMs\":5}}",
           "{\"result\":{\"cacheScope\": \"private\" ,\"tools\":[],\"ttlMs\":5}}" },
-        { "tools/list", "{\"result\":{\"tools\":[],\"cacheScope\":{}}}",
-          "{\"result\":{\"tools\":[],\"cacheScope\":\"private\"}}" },
+        { NULL, "{\"result\":{\"tools\":[],\"cacheScope\":{}}}", "{\"result\":{\"tools\":[],\"cacheScope\":\"private\"}}" },
+        { "tools/call", "{\"result\":{\"resources\":[{\"uri\":\"no\"}],\"tools\":[{\"name\":\"no\"},{\"name\":\"ok\"}]}}",
+          "{\"result\":{\"resources\":[],\"tools\":[{\"name\":\"ok\"}]}}" },
         /* What is no list passes whole. */
-        { "tools/list", "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-1,\"message\":\"x\"}}",
+        { NULL, "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-1,\"message\":\"x\"}}",
           "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-1,\"message\":\"x\"}}" },
-        { "tools/list", "{\"method\":\"notifications/message\",\"params\":{\"tools\":[{\"name\":\"no\"}]}}",
+        { NULL, "{\"method\":\"notifications/message\",\"params\":{\"tools\":[{\"name\":\"no\"}]}}",
           "{\"method\":\"notifications/message\",\"params\":{\"tools\":[{\"name\":\"no\"}]}}" },
-        { "tools/list", "{\"result\":{}}", "{\"result\":{}}" },
+        { NULL, "{\"result\":{}}", "{\"result\":{}}" },
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        assert_int_equal(filter(rows[i].method, rows[i].before, false), MCPA_OK);
+        assert_int_equal(filter(rows[i].before, false), MCPA_OK);
         assert_string_equal(sink.text, rows[i].after);
+        assert_true(mcpa_str_eqz(sink.operation, rows[i].operation));
+    }
+}
+
+static void these_methods_are_answered_with_lists(void **state)
+{
+    static const char *const others[] = { "", "tools/call", "tools/list/", "Tools/list", "tasks/list", "resources/read", "GET" };
+
+    (void)state;
+    assert_true(mcpa_list_filter_wants(MCPA_STR("tools/list")));
+    assert_true(mcpa_list_filter_wants(MCPA_STR("prompts/list")));
+    assert_true(mcpa_list_filter_wants(MCPA_STR("resources/list")));
+    assert_true(mcpa_list_filter_wants(MCPA_STR("resources/templates/list")));
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        assert_false(mcpa_list_filter_wants(mcpa_str(others[i])));
     }
 }
 
@@ -107,7 +126,7 @@ static void unplain_elements_are_cut_out(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(elements) / sizeof(elements[0]); i++) {
         snprintf(text, sizeof(text), "{\"result\":{\"tools\":[%s,{\"name\":\"ok\"},%s]}}", elements[i], elements[i]);
-        assert_int_equal(filter("tools/list", text, false), MCPA_OK);
+        assert_int_equal(filter(text, false), MCPA_OK);
         assert_string_equal(sink.text, "{\"result\":{\"tools\":[{\"name\":\"ok\"}]}}");
     }
 }
@@ -139,24 +158,23 @@ static void what_cannot_be_understood_is_withheld(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++) {
-        if (filter("tools/list", documents[i], true) == MCPA_OK) {
+        if (filter(documents[i], true) == MCPA_OK) {
             print_error("let through: %s\n", documents[i]);
             fail();
         }
     }
-    assert_int_equal(filter("tools/call", "{}", false), MCPA_EUNSUPPORTED);
 }
 
 static void a_cache_scope_is_added_where_it_is_wanted(void **state)
 {
     (void)state;
-    assert_int_equal(filter("tools/list", "{\"result\":{\"tools\":[{\"name\":\"no\"}] }}", true), MCPA_OK);
+    assert_int_equal(filter("{\"result\":{\"tools\":[{\"name\":\"no\"}] }}", true), MCPA_OK);
     assert_string_equal(sink.text, "{\"result\":{\"tools\":[] ,\"cacheScope\":\"private\"}}");
-    assert_int_equal(filter("tools/list", "{\"result\":{ }}", true), MCPA_OK);
+    assert_int_equal(filter("{\"result\":{ }}", true), MCPA_OK);
     assert_string_equal(sink.text, "{\"result\":{ \"cacheScope\":\"private\"}}");
-    assert_int_equal(filter("tools/list", "{\"result\":{\"cacheScope\":\"private\"}}", true), MCPA_OK);
+    assert_int_equal(filter("{\"result\":{\"cacheScope\":\"private\"}}", true), MCPA_OK);
     assert_string_equal(sink.text, "{\"result\":{\"cacheScope\":\"private\"}}");
-    assert_int_equal(filter("tools/list", "{\"error\":{}}", true), MCPA_OK);
+    assert_int_equal(filter("{\"error\":{}}", true), MCPA_OK);
     assert_string_equal(sink.text, "{\"error\":{}}");
 }
 
@@ -183,7 +201,7 @@ static void every_choice_of_elements_gives_a_good_list(void **state)
         }
         snprintf(before + b, sizeof(before) - b, "]}}");
         snprintf(after + a, sizeof(after) - a, "]}}");
-        assert_int_equal(filter("tools/list", before, false), MCPA_OK);
+        assert_int_equal(filter(before, false), MCPA_OK);
         assert_string_equal(sink.text, after);
     }
 }
@@ -193,7 +211,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(elements_are_cut_out_of_the_text),           cmocka_unit_test(unplain_elements_are_cut_out),
         cmocka_unit_test(what_cannot_be_understood_is_withheld),      cmocka_unit_test(a_cache_scope_is_added_where_it_is_wanted),
-        cmocka_unit_test(every_choice_of_elements_gives_a_good_list),
+        cmocka_unit_test(every_choice_of_elements_gives_a_good_list), cmocka_unit_test(these_methods_are_answered_with_lists),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
