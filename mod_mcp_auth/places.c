@@ -5,15 +5,14 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "apr_strings.h"
 #include "unixd.h"
 
 #include "base/bytes.h"
+#include "medium.h"
 
 APLOG_USE_MODULE(mcp_auth);
 
@@ -83,19 +82,31 @@ static bool find_directory(mod_mcp_checks_t *checks, const char *directive, cons
     return true;
 }
 
-/* By the open directory: what a path leads to may change between two looks. */
-static bool is_in_memory(const char *path)
+/* What cannot be looked at counts as memory: a start that is refused is noticed, a loss of records is not. */
+static void check_medium(mod_mcp_checks_t *checks, const mod_mcp_single_t *spool)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct statfs info;
-    bool found;
-
-    if (fd < 0) {
-        return false;
+    switch (mod_mcp_medium_of(spool->text)) {
+    case MOD_MCP_MEDIUM_HIDDEN:
+        mod_mcp_problem(checks, "MCPA0127", spool->file, spool->line,
+                        "MCPAuthSpoolDir %s: cannot tell whether it lies in memory: %s; let the user who starts httpd read it, or add "
+                        "tmpfs=allow where a restart of the machine may lose the audit records in it",
+                        spool->text, strerror(errno));
+        return;
+    case MOD_MCP_MEDIUM_MEMORY:
+        mod_mcp_problem(checks, "MCPA0127", spool->file, spool->line,
+                        "MCPAuthSpoolDir %s: lies in memory (tmpfs, ramfs, hugetlbfs, or an overlay on one), and a restart of the machine "
+                        "would lose the audit records in it; write a directory on a disk, or add tmpfs=allow where that may happen",
+                        spool->text);
+        return;
+    case MOD_MCP_MEDIUM_OVERLAY:
+        mod_mcp_warning(checks, "MCPA0130",
+                        "MCPAuthSpoolDir %s: lies on an overlay, and where that keeps its files cannot be seen from here: as a rule they "
+                        "go with the container, and the audit records in them; mount a volume there, or add tmpfs=allow",
+                        spool->text);
+        return;
+    default:
+        return;
     }
-    found = fstatfs(fd, &info) == 0 && (info.f_type == TMPFS_MAGIC || info.f_type == RAMFS_MAGIC);
-    (void)close(fd);
-    return found;
 }
 
 static void check_spool(mod_mcp_checks_t *checks, const child_t *child)
@@ -111,11 +122,8 @@ static void check_spool(mod_mcp_checks_t *checks, const child_t *child)
         mod_mcp_problem(checks, "MCPA0114", spool->file, spool->line, "MCPAuthSpoolDir %s: %s cannot write it; chown %s %s",
                         spool->text, child->name, child->name, spool->text);
     }
-    if (!mod_mcp_global()->spool_allows_tmpfs && is_in_memory(spool->text)) {
-        mod_mcp_problem(checks, "MCPA0127", spool->file, spool->line,
-                        "MCPAuthSpoolDir %s: lies in memory (tmpfs or ramfs), and a restart of the machine would lose the audit "
-                        "records in it; write a directory on a disk, or add tmpfs=allow where that may happen",
-                        spool->text);
+    if (!mod_mcp_global()->spool_allows_tmpfs) {
+        check_medium(checks, spool);
     }
 }
 
