@@ -10,7 +10,7 @@
 
 #define FILTER_ANSWER "MCPAUTH_ANSWER"
 #define FILTER_DENIAL "MCPAUTH_DENIAL"
-#define EXPOSED       "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After, RateLimit, RateLimit-Policy"
+#define EXPOSED       "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After, RateLimit, RateLimit-Policy, X-Request-ID"
 
 /* Those of the upstream and of mod_headers are taken out: who is let in is written in one place, and browsers refuse a header
  * that comes twice. */
@@ -63,6 +63,9 @@ static void complete(request_rec *r, apr_table_t *table, const mod_mcp_verdict_t
         }
     }
     set_if_empty(r, table, "Cache-Control", "private");
+    apr_table_unset(r->headers_out, "X-Request-ID");
+    apr_table_unset(r->err_headers_out, "X-Request-ID");
+    apr_table_setn(table, "X-Request-ID", mod_mcp_correlation(mod_mcp_context_get(r), NULL));
 }
 
 static apr_status_t filter_answer(ap_filter_t *f, apr_bucket_brigade *bb)

@@ -80,25 +80,12 @@ static int64_t body_bytes(const mod_mcp_context_t *context)
     return length && mcpa_text_u64(mcpa_str(length), &bytes) && bytes <= INT64_MAX ? (int64_t)bytes : 0;
 }
 
-/* mod_unique_id's, else our own: the same in all records of the request. */
-static const char *name_of(mod_mcp_context_t *context)
-{
-    if (!context->name) {
-        context->name = apr_table_get(context->root->subprocess_env, "UNIQUE_ID");
-    }
-    if (!context->name) {
-        char *made = apr_palloc(context->root->pool, MOD_MCP_REQUEST_ID_BYTES);
-
-        mod_mcp_request_id(made);
-        context->name = made;
-    }
-    return context->name;
-}
-
 /* What is known when it comes. */
 static void fill_request(mcpa_record_t *record, mod_mcp_context_t *context)
 {
     const request_rec *r = context->root;
+    const char *correlation;
+    bool is_clients;
 
     record->ts = r->request_time;
     record->method = mcpa_str(r->method);
@@ -106,7 +93,9 @@ static void fill_request(mcpa_record_t *record, mod_mcp_context_t *context)
     record->ip = mcpa_str(r->useragent_ip);
     record->user_agent = mcpa_str(apr_table_get(r->headers_in, "User-Agent"));
     record->origin = mcpa_str(apr_table_get(r->headers_in, "Origin"));
-    record->request_id = mcpa_str(name_of(context));
+    record->request_id = mcpa_str(mod_mcp_request_name(context));
+    correlation = mod_mcp_correlation(context, &is_clients);
+    record->correlation_id = is_clients ? mcpa_str(correlation) : MCPA_STR_NONE;
 }
 
 /* What is known when it ends. */

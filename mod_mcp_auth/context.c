@@ -5,6 +5,8 @@
 
 #include "child.h"
 
+#define ASKED_ID_MAX 128
+
 /* In a request's slot: on the root the context, and while httpd logs the headers what was taken out of them; on each the section
  * whose identity headers it carries. */
 typedef struct slot {
@@ -50,6 +52,37 @@ static apr_status_t end_context(void *memory)
     return APR_SUCCESS;
 }
 
+/* It goes into headers, records and the logs of others: nothing in it may mean anything there. */
+static const char *usable_id(const char *id)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/+=@";
+    size_t len = id ? strlen(id) : 0;
+
+    return len > 0 && len <= ASKED_ID_MAX && strspn(id, letters) == len ? id : NULL;
+}
+
+const char *mod_mcp_request_name(mod_mcp_context_t *context)
+{
+    if (!context->name) {
+        context->name = apr_table_get(context->root->subprocess_env, "UNIQUE_ID");
+    }
+    if (!context->name) {
+        char *made = apr_palloc(context->root->pool, MOD_MCP_REQUEST_ID_BYTES);
+
+        mod_mcp_request_id(made);
+        context->name = made;
+    }
+    return context->name;
+}
+
+const char *mod_mcp_correlation(mod_mcp_context_t *context, bool *is_clients)
+{
+    if (is_clients) {
+        *is_clients = context->asked_id != NULL;
+    }
+    return context->asked_id ? context->asked_id : mod_mcp_request_name(context);
+}
+
 mod_mcp_context_t *mod_mcp_context_get(request_rec *r)
 {
     request_rec *root = root_of(r);
@@ -62,6 +95,7 @@ mod_mcp_context_t *mod_mcp_context_get(request_rec *r)
         /* Taking a header out of the table leaves its text where it is: in the request's pool. */
         context->authorization = mcpa_str(apr_table_get(root->headers_in, "Authorization"));
         context->query = mcpa_str(root->parsed_uri.query ? root->parsed_uri.query : root->args);
+        context->asked_id = usable_id(apr_table_get(root->headers_in, "X-Request-ID"));
         slot->context = context;
         mod_mcp_requests_add(1);
         apr_pool_cleanup_register(root->pool, context, end_context, apr_pool_cleanup_null);

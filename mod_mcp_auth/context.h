@@ -26,17 +26,23 @@ typedef struct mod_mcp_context {
     /* As the client sent them: on the way upstream they are taken out or changed. */
     mcpa_str_t authorization;
     mcpa_str_t query;
+    const char *asked_id; /* X-Request-ID; NULL: absent, or none that is taken over */
     mod_mcp_verdict_t *verdicts; /* newest first */
     struct mod_mcp_body *read_body; /* body.c; NULL: nobody asked for it */
     /* audit.c */
     void *body;          /* counts a body of unknown length; NULL: its length was told */
-    const char *name;    /* the request's id in its records; NULL: none was needed yet */
+    const char *name;    /* see mod_mcp_request_name; NULL: none was needed yet */
     bool promise_failed; /* the spool could not promise to take its record: no handler of an audited section runs any more */
     bool promise_made;   /* there is a record of the decision, and one of the end must follow */
     bool promise_open;   /* the spool keeps room for that */
     bool recorded;       /* its end is on record, or counted as lost */
 } mod_mcp_context_t;
 
+/* The request's own id, the same in all its records: mod_unique_id's, else one of ours. */
+const char *mod_mcp_request_name(mod_mcp_context_t *context);
+/* What the request is called by everybody on its way: X-Request-ID as the client sent it, where it is a short word of unreserved characters, else the
+ * request's own id. *is_clients may be NULL. */
+const char *mod_mcp_correlation(mod_mcp_context_t *context, bool *is_clients);
 /* The context of r's client request; NULL until one of its parts met a guarded section. */
 mod_mcp_context_t *mod_mcp_context_find(const request_rec *r);
 /* The same, made when there is none. */

@@ -221,7 +221,7 @@ static char *user_name(apr_pool_t *pool, const mcpa_principal_t *principal)
     return apr_pstrcat(pool, prefix, apr_pstrmemdup(pool, name.ptr, name.len), NULL);
 }
 
-void mod_mcp_headers_inject(request_rec *r, const mod_mcp_context_t *context, const mod_mcp_verdict_t *verdict,
+void mod_mcp_headers_inject(request_rec *r, mod_mcp_context_t *context, const mod_mcp_verdict_t *verdict,
                             const mcpa_policy_t *dir_policy)
 {
     const mcpa_principal_t *principal = &verdict->decision.principal;
@@ -231,6 +231,7 @@ void mod_mcp_headers_inject(request_rec *r, const mod_mcp_context_t *context, co
     r->ap_auth_type = (char *)(uintptr_t) "Bearer";
     inject_identity(r, principal, dir_policy->identity_headers);
     mod_mcp_headers_set_outcome(r, verdict);
+    apr_table_setn(r->headers_in, "X-Request-ID", mod_mcp_correlation(context, NULL));
     if (!dir_policy->forward_token) {
         apr_table_unset(r->headers_in, "Authorization");
     } else if (context->authorization.ptr) {

@@ -11,7 +11,7 @@
 void mod_mcp_headers_scrub(request_rec *r);
 /* After a PASS: user, identity headers, environment; Authorization as the section wants it. dir_policy: the flags of where r is
  * now. */
-void mod_mcp_headers_inject(request_rec *r, const mod_mcp_context_t *context, const mod_mcp_verdict_t *verdict,
+void mod_mcp_headers_inject(request_rec *r, mod_mcp_context_t *context, const mod_mcp_verdict_t *verdict,
                             const mcpa_policy_t *dir_policy);
 /* MCP_DECISION and MCP_REASON, for log formats. */
 void mod_mcp_headers_set_outcome(request_rec *r, const mod_mcp_verdict_t *verdict);

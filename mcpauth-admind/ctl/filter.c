@@ -25,7 +25,7 @@ static const struct row {
     { "tool", AT(tool), "rpc_name", NULL, false },
     { "method", AT(method), "rpc_method", "method", false },
     { "status", AT(status), "status", NULL, true },
-    { "request-id", AT(request_id), "request_id", NULL, false },
+    { "request-id", AT(request_id), "request_id", "correlation_id", false },
     { "token-hash", AT(token_hash), "token_hash", NULL, false },
     { "event", AT(event), "event", NULL, false },
 };

@@ -18,6 +18,7 @@ static const admind_field_t fields[] = {
     { "rpc_method", "mcp.method.name", AT(rpc_method), false },
     { "rpc_name", "mcpauth.rpc_name", AT(rpc_name), false },
     { "request_id", "mcpauth.request_id", AT(request_id), false },
+    { "correlation_id", "mcpauth.correlation_id", AT(correlation_id), false },
     { "lost", "mcpauth.lost", AT(lost), true },
 };
 

@@ -18,7 +18,7 @@ SEGMENT_BYTES = 1024 * 1024
 
 STR = {"sub": 2, "jti": 3, "aud": 4, "method": 5, "path": 6, "ip": 11, "user_agent": 12, "auth_method": 13, "iss": 14, "client_id": 15, "scope": 16,
        "decision": 17, "reason": 18, "location": 19, "vhost": 20, "rpc_method": 21, "rpc_name": 22, "request_id": 23, "token_hash": 24,
-       "token_cache": 26, "event": 27, "origin": 29}
+       "token_cache": 26, "event": 27, "origin": 29, "correlation_id": 30}
 NUM = {"ts": 1, "status": 7, "latency_ms": 8, "bytes_in": 9, "bytes_out": 10, "verify_ms": 25, "lost": 28}
 
 

@@ -68,6 +68,12 @@ def test_the_operations_page_has_the_table_of_defaults():
     assert len(rows) > 20 and shown_rows == [(method, scopes[scope]) for method, scope in rows]
 
 
+def test_the_audit_page_has_every_member_of_a_record():
+    members = re.findall(r"^MCPA_FIELD\(\w+, \d+, (\w+)\)", source("shared/wire/record.def"), re.M)
+    said = [name for cells in table(marked((SOURCE / "docs/audit.md").read_text(), "record")) for name in re.findall(r"`(\w+)`", cells[0])]
+    assert len(members) > 25 and said == [*members, "instance", "seq"]
+
+
 def test_every_directive_stands_in_readme(world):
     httpd = world.httpd(start=False)
     said = subprocess.run(httpd._argv("-L"), env=httpd._env(), stdout=subprocess.PIPE, text=True, timeout=30 * paths.PATIENCE, check=True).stdout

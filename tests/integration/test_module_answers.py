@@ -252,6 +252,31 @@ def test_websocket_is_guarded_at_the_handshake(world):
     c.close()
 
 
+# -- correlation --------------------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("sent, taken", [
+    ("trace-1", True), ("a" * 128, True), ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", True), ("AZaz09-._~:/+=@", True),
+    (None, False), ("", False), ("a" * 129, False), ("two words", False), ('quo"te', False), ("a,b", False), ("tab\there", False), ("<b>", False), ("\xff", False), ("%0d%0a", False),
+])
+def test_a_request_has_one_name_for_all(answers, sent, taken):
+    headers = {"X-Request-ID": sent} if sent is not None else {}
+    answers.upstream.extra_headers = [("X-Request-ID", "the upstream's")]
+    try:
+        passed = answers.call(token=answers.token(), headers=headers)
+    finally:
+        answers.upstream.extra_headers = []
+    name = once(passed, "X-Request-ID")
+    assert passed.status == 200 and answers.upstream.last.all("X-Request-ID") == [name]
+    assert (name == sent) == taken and (taken or len(name) >= 16)
+    refused = answers.call(headers=headers)
+    assert refused.status == 401 and (once(refused, "X-Request-ID") == sent) == taken
+
+
+def test_two_names_are_none(answers):
+    answer = answers.call(token=answers.token(), headers=[("X-Request-ID", "one"), ("X-Request-ID", "two")])
+    assert answer.status == 200 and once(answer, "X-Request-ID") not in ("one", "two", "one, two")
+
+
 def test_a_body_reaches_the_upstream_with_its_length(answers):
     body = b"x" * 300000
     answer = answers.call(path="/mcp/echo", token=answers.token(), body=body)

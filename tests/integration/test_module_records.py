@@ -48,6 +48,16 @@ def test_a_good_call(recorded):
     assert r["ts"].endswith("Z") and "secret" not in json.dumps(r)
 
 
+def test_the_clients_name_of_a_request_is_recorded_beside_ours(recorded):
+    s = recorded
+    answer = s.call(token=s.token(), headers={"User-Agent": "named", "X-Request-ID": "job-7"})
+    r = one(s, user_agent="named")
+    assert answer.header("X-Request-ID") == r["correlation_id"] == "job-7" != r["request_id"]
+    answer = s.call(headers={"User-Agent": "unnamed"})
+    r = one(s, user_agent="unnamed")
+    assert answer.header("X-Request-ID") == r["request_id"] and "correlation_id" not in r
+
+
 def test_refusals(recorded):
     s = recorded
     s.call(headers={"User-Agent": "none"})

@@ -40,6 +40,7 @@ static mcpa_record_t full_record(void)
         .event = MCPA_STR("gap"),
         .lost = 3,
         .origin = MCPA_STR("https://app.example"),
+        .correlation_id = MCPA_STR("trace-1"),
     };
 }
 
@@ -54,7 +55,7 @@ static void the_journal_line_is_golden(void **state)
         "\"request_id\":\"aRq4\",\"token_hash\":\"9f86d081884c7d65\",\"verify_ms\":0.017,\"token_cache\":\"miss\",\"event\":"
         "\"gap\","
         "\"lost\":3,\"origin\":\"https://"
-        "app.example\",\"instance\":\"0123456789abcdef00000000000000ff\",\"seq\":18446744073709551615}";
+        "app.example\",\"correlation_id\":\"trace-1\",\"instance\":\"0123456789abcdef00000000000000ff\",\"seq\":18446744073709551615}";
     mcpa_record_t record = full_record();
     char memory[2048];
     mcpa_out_t out;
