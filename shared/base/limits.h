@@ -38,6 +38,7 @@
 #define MCPA_RPC_URI_MAX_BYTES 2048    /* resource */
 #define MCPA_RPC_MEMORY_BYTES 8192     /* each string of a message that decides, once, written with escapes */
 #define MCPA_RPC_SUBSCRIPTIONS_MAX 256 /* resources one subscriptions/listen names: each is held against every rule */
+#define MCPA_LIST_MAX_BYTES (4 * 1024 * 1024) /* an answer, or one event of a stream, that is held back to be filtered; as long as a request may be */
 #define MCPA_RPC_MEMBERS_MAX 32        /* members of params that are compared with each other; no method has ten */
 
 /* Audit */
