@@ -47,7 +47,7 @@ static bool take_options(ctl_probe_t *probe)
         return false;
     }
     if (ctl->origin != NULL && (strlen(ctl->origin) > 255 || !mcpa_text_is_url(mcpa_str(ctl->origin), &is_https) ||
-                                strchr(strstr(ctl->origin, "//") + 2, '/') != NULL)) {
+                                strpbrk(strstr(ctl->origin, "//") + 2, "/?") != NULL)) {
         ctl_complain("--origin wants an origin such as https://app.example.com, without a path");
         return false;
     }

@@ -107,6 +107,8 @@ void ctl_probe_metadata(ctl_probe_t *probe, ctl_finding_t *finding), ctl_probe_m
     ctl_probe_metadata_methods(ctl_probe_t *probe, ctl_finding_t *finding), ctl_probe_metadata_cors(ctl_probe_t *probe, ctl_finding_t *finding),
     ctl_probe_metadata_absent(ctl_probe_t *probe, ctl_finding_t *finding), ctl_probe_issuer(ctl_probe_t *probe, ctl_finding_t *finding);
 /* probecall.c */
+/* Whether the answer is 200 with a JSON-RPC result, as a document or as an event. */
+bool ctl_probe_has_result(const ctl_answer_t *answer);
 void ctl_probe_call(ctl_probe_t *probe, ctl_finding_t *finding);
 /* probetoken.c */
 void ctl_probe_token_garbage(ctl_probe_t *probe, ctl_finding_t *finding),

@@ -128,10 +128,10 @@ void ctl_probe_host_spoofed(ctl_probe_t *probe, ctl_finding_t *finding)
     url = ctl_challenge_get(&challenge, "resource_metadata");
     if (answer.error[0] != '\0') {
         ctl_probe_fail(finding, "a request with a foreign Host has no whole answer: %s", answer.error);
-    } else if (answer.status / 100 != 4) {
-        ctl_probe_fail(finding, "a request with a foreign Host and no token is answered %ld", answer.status);
-    } else if (memmem(answer.headers, answer.headers_len, CTL_PROBE_STRANGER, strlen(CTL_PROBE_STRANGER)) != NULL) {
-        ctl_probe_fail(finding, "a foreign Host is taken into the answer's headers");
+    } else if (ctl_probe_has_result(&answer)) {
+        ctl_probe_fail(finding, "a request with a foreign Host needs no token: the server's own default host leads there too");
+    } else if (strcasestr(header, CTL_PROBE_STRANGER) != NULL) {
+        ctl_probe_fail(finding, "a foreign Host is taken into the challenge");
     } else if (url.ptr != NULL && ctl_probe_is_own_url(probe, before) && !mcpa_str_eq(url, before)) {
         ctl_probe_fail(finding, "a foreign Host changes resource_metadata to %s", ctl_probe_shown(probe, shown, url));
     } else {

@@ -41,7 +41,7 @@ static mcpa_str_t message_of(const ctl_answer_t *answer)
     return MCPA_STR_NONE;
 }
 
-static bool has_result(const ctl_answer_t *answer)
+bool ctl_probe_has_result(const ctl_answer_t *answer)
 {
     mcpa_json_t *json = NULL;
     bool found;
@@ -107,7 +107,7 @@ void ctl_probe_call(ctl_probe_t *probe, ctl_finding_t *finding)
             ctl_probe_fail(finding, "the good token is let in, but %s brings no result: it is answered %ld", calls[i].name,
                            answer.status);
         }
-        if (probe->accepted && has_result(&answer)) {
+        if (probe->accepted && ctl_probe_has_result(&answer)) {
             ctl_probe_pass(finding, "with the good token %s is answered", calls[i].name);
             end_session(probe, &answer);
             done = true;

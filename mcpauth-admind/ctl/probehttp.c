@@ -234,8 +234,8 @@ static void set_request(ctl_probehttp_t *http, const ctl_ask_t *ask, struct curl
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ask->pad_to);
         curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_send);
         curl_easy_setopt(easy, CURLOPT_READDATA, http);
-        curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT,
-                         1L); /* on a connection that was just closed it would have to be sent again */
+        /* On a connection that was just closed it would have to be sent again. */
+        curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     } else if (ask->body != NULL) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(ask->body));
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, ask->body);
@@ -281,10 +281,9 @@ static void perform(ctl_probehttp_t *http, const ctl_ask_t *ask, struct curl_sli
     code = curl_easy_perform(http->easy);
     curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &answer->status);
     if (code != CURLE_OK && !http->has_event) {
-        snprintf(answer->error, sizeof(answer->error), "%s",
-                 http->why != NULL  ? http->why
-                 : error[0] != '\0' ? error
-                                    : curl_easy_strerror(code));
+        const char *curl_said = error[0] != '\0' ? error : curl_easy_strerror(code);
+
+        snprintf(answer->error, sizeof(answer->error), "%s", http->why != NULL ? http->why : curl_said);
     }
     curl_easy_reset(http->easy); /* 'error' ends here, and the token is not kept */
 }

@@ -19,7 +19,7 @@ const ctl_probe_check_t ctl_probe_checks[] = {
       "MCPAuthResource is the https URL that clients use, here the one that is probed" },
     { "auth-challenge-scope", SHOULD, ctl_probe_scope_param, "MCPAuthScope names what this Location needs" },
     { "auth-host-spoofed", MUST, ctl_probe_host_spoofed,
-      "MCPAuthResource, not Host, makes the challenge: UseCanonicalName On for what else answers" },
+      "nothing but mcpauth may set WWW-Authenticate; what proxies to the MCP server has MCPAuth On in every virtual host" },
     /* metadata */
     { "auth-prm-discovery", MUST, ctl_probe_metadata,
       "/.well-known/oauth-protected-resource reaches mcpauth: no other module, proxy or Require before it" },

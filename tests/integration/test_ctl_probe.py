@@ -85,7 +85,6 @@ DEFECTS = [
     ("auth-challenge-scope", "no token", challenge("files:read", "")), ("auth-challenge-scope", "no token", challenge("files:read", "files:read offline_access")),
     ("auth-host-spoofed", "spoofed", challenge("//127.0.0.1", f"//{STRANGER}")), ("auth-host-spoofed", "spoofed", let_in),
     ("auth-host-spoofed", "spoofed", challenge("protected-resource/", "protected-resource/x")),
-    ("auth-host-spoofed", "spoofed", header("Location", f"http://{STRANGER}/")),
     ("auth-prm-discovery", "metadata", status(401)), ("auth-prm-discovery", "metadata", header("Content-Type", "text/html")),
     ("auth-prm-discovery", "metadata", body(b"[]")), ("auth-prm-discovery", "metadata", body(b'{"resource":"a","resource":"b"}')), ("auth-prm-discovery", "metadata", body(b"")),
     ("auth-prm-resource", "metadata", document(resource="http://127.0.0.1/")), ("auth-prm-resource", "metadata", document(resource=None)),
@@ -179,6 +178,12 @@ def test_revision_that_is_not_spoken_leaves_its_headers_unjudged(tmp_path):
     with ResourceServer(wrong={"mismatch": body(b'{"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"UnsupportedProtocolVersion"}}')}) as server:
         checks = said(probe(server, tmp_path))
     assert checks["mcp-header-mismatch"]["outcome"] == "skip" and failed(checks) == set()
+
+
+def test_foreign_host_may_lead_elsewhere(tmp_path):
+    """To the server's default host, which need not know of tokens, as long as it does not lead to the resource."""
+    with ResourceServer(wrong={"spoofed": lambda answer: Answer(200, b"<p>It works", content_type="text/html")}) as server:
+        assert failed(said(probe(server, tmp_path))) == set()
 
 
 def test_good_token_that_is_refused_proves_nothing_about_others(tmp_path):

@@ -213,7 +213,7 @@ def test_limit_that_never_ends_is_not_waited_for(wait):
 @pytest.mark.parametrize("arguments", [
     [], ["{url}", "{url}"], ["mcp.example.com/mcp"], ["ftp://127.0.0.1/mcp"], ["http://mcp.example.com/mcp"], ["http://user:word@127.0.0.1/mcp"], ["{url}?a=b"], ["{url}#a"],
     ["{url}\n"], ["https://mcp.example.com/" + "a" * 2000], ["{url}", "--limit", "0"], ["{url}", "--limit", "many"], ["{url}", "--limit", "100001"], ["{url}", "--limit", "-1"],
-    ["{url}", "--origin", "app.example"], ["{url}", "--origin", "https://app.example/"], ["{url}", "--origin", "https://app.example\r\nX: y"],
+    ["{url}", "--origin", "app.example"], ["{url}", "--origin", "https://app.example/"], ["{url}", "--origin", "https://app.example?a"], ["{url}", "--origin", "https://app.example\r\nX: y"],
     ["{url}", "--ca", "/nonexistent"], ["{url}", "--token-file", "/nonexistent"], ["{url}", "--token-file", "/dev/null"], ["{url}", "--token-file", "{folder}/blanks"],
     ["{url}", "--token-file", "{folder}/long"], ["{url}", "--token-file", "-", "--low-token-file", "-"], ["{url}", "--token", "secret"], ["{url}", "--nonsense"],
     ["{url}", "--subject", "x"], ["{url}", "--no-issuer=yes"], ["--token-file"],
