@@ -25,6 +25,7 @@ struct admind_sealer {
     int64_t begun_us;         /* when the open block began, as far as this process knows; 0: none is open */
     bool made;                /* the open batch ends with a seal */
     bool has_key;             /* for the next seal, and on disk */
+    bool unread;              /* the file is there and cannot be read for now */
     bool keyless;             /* there is none in memory either: a new one could not be made */
     bool failing;             /* told once */
     int64_t tried_us;         /* to mend that */
@@ -127,6 +128,14 @@ static bool is_nameless(int fd)
     return fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink == 0;
 }
 
+static void tell_unsealed(admind_sealer_t *sealer, const char *path)
+{
+    if (!sealer->failing) {
+        admind_log(ADMIND_ERR, "MCPA2134", "%s: %s; the journal is not sealed until this is mended", path, strerror(errno));
+    }
+    sealer->failing = true;
+}
+
 static void store_key(admind_sealer_t *sealer)
 {
     char path[PATH_MAX], text[ADMIND_SEAL_KEY_BYTES];
@@ -144,10 +153,7 @@ static void store_key(admind_sealer_t *sealer)
         sealer->failing = false;
         return;
     }
-    if (!sealer->failing) {
-        admind_log(ADMIND_ERR, "MCPA2134", "%s: %s; the journal is not sealed until this is mended", path, strerror(errno));
-    }
-    sealer->failing = true;
+    tell_unsealed(sealer, path);
     if (is_nameless(old)) {
         wipe(old);
     } else if (old >= 0) {
@@ -250,15 +256,18 @@ static void erase_leftover(const admind_sealer_t *sealer)
     }
 }
 
-void admind_sealer_start(admind_sealer_t *sealer, int64_t now_us)
+/* A key that cannot be read for a moment is no misfit: it is tried again, and the chain goes on. */
+static void take_key(admind_sealer_t *sealer)
 {
     mcpa_status_t status = load_key(sealer);
     const char *why = status == MCPA_OK ? misfit(sealer) : status == MCPA_ENOTFOUND ? "it is gone" : "it cannot be read";
+    char path[PATH_MAX];
 
-    erase_leftover(sealer);
-    sealer->begun_us = sealer->done.chain.lines > 0 ? now_us : 0;
     sealer->has_key = why == NULL;
-    if (status == MCPA_ENOTFOUND && !sealer->done.sealed) {
+    sealer->unread = status == MCPA_EIO || status == MCPA_ENOMEM;
+    if (sealer->unread && path_of(path, sealer, KEY_FILE)) {
+        tell_unsealed(sealer, path);
+    } else if (status == MCPA_ENOTFOUND && !sealer->done.sealed) {
         begin_chain(sealer);
     } else if (why != NULL) {
         sealer->breaks++;
@@ -270,7 +279,16 @@ void admind_sealer_start(admind_sealer_t *sealer, int64_t now_us)
                memcmp(sealer->done.last.key, sealer->key.id, sizeof(sealer->key.id)) == 0) {
         admind_seal_key_evolve(&sealer->key); /* killed between the seal and this */
         store_key(sealer);
+    } else {
+        sealer->failing = false;
     }
+}
+
+void admind_sealer_start(admind_sealer_t *sealer, int64_t now_us)
+{
+    sealer->begun_us = sealer->done.chain.lines > 0 ? now_us : 0;
+    take_key(sealer);
+    erase_leftover(sealer);
 }
 
 /* ---- lines */
@@ -319,7 +337,9 @@ static bool mend(admind_sealer_t *sealer, int64_t now_us)
         return sealer->has_key;
     }
     sealer->tried_us = now_us;
-    if (sealer->keyless) {
+    if (sealer->unread) {
+        take_key(sealer);
+    } else if (sealer->keyless) {
         begin_chain(sealer);
     } else {
         store_key(sealer);

@@ -6,7 +6,7 @@
  *   <JournalDir>/seal-origin-<id>.key K_0 of a later chain, when the key was lost or did not fit the journal
  *
  * The journal tells it of every line before and of every commit after; a batch that is taken back never happened here either. A key that
- * is behind a seal by one evolved too late (killed in between) and does so now. Any other misfit begins a new chain, loudly: sealing
+ * is behind a seal by one evolved too late (killed in between) and does so now. One that cannot be read is tried again. Any other misfit begins a new chain, loudly: sealing
  * never stops the journal. Called by the journal only, from the loop's thread. */
 #ifndef ADMIND_AUDIT_SEALER_H
 #define ADMIND_AUDIT_SEALER_H

@@ -344,6 +344,30 @@ static void a_batch_that_was_taken_back_is_in_no_chain(void **state)
     assert_int_equal(check_dir(&origin, 1, NULL).faults, 0);
 }
 
+static void a_key_that_cannot_be_read_for_a_while_goes_on_where_it_was(void **state)
+{
+    admind_seal_key_t origin;
+
+    (void)state;
+    open_sealed(1 << 24);
+    origin = read_key("seal-origin.key");
+    append_lines(2, NOON_US);
+    seal_now(NOON_US);
+    close_sealed();
+    assert_int_equal(rename(in_dir("seal.key"), in_dir("kept")), 0);
+    assert_int_equal(mkdir(in_dir("seal.key"), 0700), 0); /* reading it fails, and not because it is gone */
+    open_sealed(1 << 24);
+    append_lines(2, NOON_US + SECOND_US);
+    seal_now(NOON_US + SECOND_US);
+    assert_true(state_now().last.epoch == 0 && state_now().chain.lines == 2);
+    assert_int_equal(rmdir(in_dir("seal.key")), 0);
+    assert_int_equal(rename(in_dir("kept"), in_dir("seal.key")), 0);
+    seal_now(NOON_US + 2 * ADMIND_SEAL_US);
+    assert_true(state_now().last.epoch == 1 && state_now().chain.lines == 0);
+    assert_int_equal(admind_sealer_breaks(sealer), 0);
+    assert_int_equal(check_dir(&origin, 1, NULL).faults, 0);
+}
+
 static void lines_are_taken_while_no_key_can_be_kept(void **state)
 {
     admind_seal_key_t origin;
@@ -438,6 +462,7 @@ int main(void)
         TEST(killed_between_seal_and_evolution_it_evolves_at_the_start),
         TEST(a_key_that_does_not_fit_begins_a_chain_of_its_own),
         TEST(a_batch_that_was_taken_back_is_in_no_chain),
+        TEST(a_key_that_cannot_be_read_for_a_while_goes_on_where_it_was),
         TEST(lines_are_taken_while_no_key_can_be_kept),
         TEST(an_origin_key_is_never_written_over),
         TEST(lines_from_before_sealing_began_are_told_and_bound),
