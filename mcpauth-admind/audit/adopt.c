@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/adopt.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,40 +9,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit/orphans.h"
 #include "base/crash.h"
 #include "log.h"
 
-#define NAME_CHARS          (2 * MCPA_INSTANCE_BYTES + 1 + 8) /* "<instance in hex>.<number>" */
-#define TEMPORARY           ".tmp-"
-#define TEMPORARY_MAX_AGE_S 3600
-#define QUEUE_MAX           16384                     /* segments in one look; the next one goes on behind them */
 #define OPENS_A_SLICE       128                       /* of files that turn out to be none to adopt: a millisecond or two */
 #define SLICE_BYTES         131072                    /* thousands of short records: about ten milliseconds */
 #define SEGMENT_MAX_BYTES   (16 * MCPA_SEGMENT_BYTES) /* larger ones are none of ours */
-
-typedef struct name {
-    char text[NAME_CHARS + 1];
-} name_t;
 
 struct admind_adopt {
     admind_ingest_t *ingest;
     char *dir;
     uid_t peer_uid;
-    bool (*linked)(void *ctx, const unsigned char *instance);
-    void *ctx;
-    name_t *queue; /* sorted, so segments of one instance come in order */
-    size_t count, next;
-    bool is_cut;  /* there were more */
-    name_t after; /* the next look is for names behind this one; "": for all */
+    admind_orphans_t orphans; /* what was found at the last look, in order */
     /* A segment of this instance could not be taken, so no later one may be until there is a new look from the beginning: what comes
      * before a journalled record counts as known or lost for ever. Names are sorted, so one instance at a time is enough. */
     unsigned char waiting[MCPA_INSTANCE_BYTES];
     bool is_waiting;
-    uint64_t backlog_bytes;
     admind_log_gate_t gate;
 
     int fd; /* the segment in work, locked; -1: none */
-    name_t name;
+    admind_orphan_t name;
     unsigned char instance[MCPA_INSTANCE_BYTES];
     uint64_t at, last_seq;
     bool done; /* read to its end: unlink when last_seq is durable */
@@ -61,8 +47,7 @@ admind_adopt_t *admind_adopt_new(admind_ingest_t *ingest, const char *spool_dir,
     }
     adopt->ingest = ingest;
     adopt->peer_uid = peer_uid;
-    adopt->linked = linked;
-    adopt->ctx = ctx;
+    adopt->orphans = (admind_orphans_t){ .dir = adopt->dir, .linked = linked, .ctx = ctx };
     adopt->fd = -1;
     return adopt;
 }
@@ -81,7 +66,7 @@ void admind_adopt_free(admind_adopt_t **adopt)
         return;
     }
     close_segment(*adopt);
-    free((*adopt)->queue);
+    admind_orphans_clear(&(*adopt)->orphans);
     free((*adopt)->dir);
     free(*adopt);
     *adopt = NULL;
@@ -89,123 +74,7 @@ void admind_adopt_free(admind_adopt_t **adopt)
 
 uint64_t admind_adopt_backlog_bytes(const admind_adopt_t *adopt)
 {
-    return adopt->backlog_bytes;
-}
-
-/* ---- looking */
-
-static bool parse_name(const char *name, unsigned char *instance)
-{
-    if (strlen(name) != NAME_CHARS || strspn(name, "0123456789abcdef") != 2 * MCPA_INSTANCE_BYTES ||
-        name[2 * MCPA_INSTANCE_BYTES] != '.' || strspn(name + 2 * MCPA_INSTANCE_BYTES + 1, "0123456789") != 8) {
-        return false;
-    }
-    for (size_t i = 0; i < MCPA_INSTANCE_BYTES; i++) {
-        char pair[3] = { name[2 * i], name[2 * i + 1], '\0' };
-
-        instance[i] = (unsigned char)strtoul(pair, NULL, 16);
-    }
-    return true;
-}
-
-static void sweep_temporary(int at, const char *name, int64_t now_us)
-{
-    struct stat st;
-
-    if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-        st.st_mtime + TEMPORARY_MAX_AGE_S < now_us / 1000000) {
-        unlinkat(at, name, 0);
-    }
-}
-
-static int compare(const void *a, const void *b)
-{
-    return strcmp(((const name_t *)a)->text, ((const name_t *)b)->text);
-}
-
-/* Only the first QUEUE_MAX names behind 'after' are kept; the rest is for the next look. */
-static void cut_queue(admind_adopt_t *adopt)
-{
-    if (adopt->count > 0) {
-        qsort(adopt->queue, adopt->count, sizeof(adopt->queue[0]), compare);
-    }
-    if (adopt->count > QUEUE_MAX) {
-        adopt->count = QUEUE_MAX;
-        adopt->is_cut = true;
-    }
-}
-
-/* false: no memory; then nothing of this look may be used, because a segment without its predecessors would make them lost. */
-static bool note_segment(admind_adopt_t *adopt, int at, const char *name, const unsigned char *instance, size_t *cap)
-{
-    struct stat st;
-
-    if (adopt->linked(adopt->ctx, instance)) {
-        return true;
-    }
-    if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
-        adopt->backlog_bytes += (uint64_t)st.st_size;
-    }
-    if (strcmp(name, adopt->after.text) <= 0) {
-        return true;
-    }
-    if (adopt->count == 2 * QUEUE_MAX) {
-        cut_queue(adopt);
-    }
-    if (adopt->count == *cap) {
-        name_t *grown = realloc(adopt->queue, (*cap + 256) * sizeof(*grown));
-
-        if (grown == NULL) {
-            return false;
-        }
-        adopt->queue = grown;
-        *cap += 256;
-    }
-    memcpy(adopt->queue[adopt->count++].text, name, NAME_CHARS + 1);
-    return true;
-}
-
-/* false: not everything that is there was seen. */
-static bool read_names(admind_adopt_t *adopt, DIR *dir, int64_t now_us)
-{
-    unsigned char instance[MCPA_INSTANCE_BYTES];
-    const struct dirent *entry;
-    size_t cap = 0;
-
-    while (errno = 0, (entry = readdir(dir)) != NULL) {
-        if (parse_name(entry->d_name, instance)) {
-            if (!note_segment(adopt, dirfd(dir), entry->d_name, instance, &cap)) {
-                return false;
-            }
-        } else if (strncmp(entry->d_name, TEMPORARY, strlen(TEMPORARY)) == 0) {
-            sweep_temporary(dirfd(dir), entry->d_name, now_us);
-        }
-    }
-    return errno == 0;
-}
-
-static void look(admind_adopt_t *adopt, int64_t now_us)
-{
-    DIR *dir = opendir(adopt->dir);
-
-    free(adopt->queue);
-    adopt->queue = NULL;
-    adopt->count = adopt->next = 0;
-    adopt->is_cut = false;
-    adopt->backlog_bytes = 0;
-    if (dir == NULL) {
-        return;
-    }
-    if (adopt->after.text[0] == '\0') {
-        adopt->is_waiting = false;
-    }
-    if (!read_names(adopt, dir, now_us)) {
-        adopt->count = 0;
-        adopt->is_cut = false;
-    }
-    closedir(dir);
-    cut_queue(adopt);
-    adopt->after = adopt->is_cut ? adopt->queue[adopt->count - 1] : (name_t){ "" };
+    return adopt->orphans.backlog_bytes;
 }
 
 /* ---- one segment */
@@ -257,7 +126,7 @@ static const char *check_segment(const admind_adopt_t *adopt, int fd)
 }
 
 /* Opens and locks. false: not to be adopted now, nor what follows of the same instance. */
-static bool open_segment(admind_adopt_t *adopt, const name_t *name, int64_t now_us)
+static bool open_segment(admind_adopt_t *adopt, const admind_orphan_t *name, int64_t now_us)
 {
     const char *wrong;
     int dir = open(adopt->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -290,14 +159,13 @@ static bool open_segment(admind_adopt_t *adopt, const name_t *name, int64_t now_
 /* Opens the next segment of the queue that is to be adopted, if there is one among the next few. */
 static void open_next(admind_adopt_t *adopt, int64_t now_us)
 {
-    for (int i = 0; i < OPENS_A_SLICE && adopt->fd < 0 && adopt->next < adopt->count; i++) {
-        const name_t *name = &adopt->queue[adopt->next++];
+    const admind_orphan_t *name;
 
-        if (!parse_name(name->text, adopt->instance) ||
-            (adopt->is_waiting && memcmp(adopt->waiting, adopt->instance, sizeof(adopt->waiting)) == 0)) {
+    for (int i = 0; i < OPENS_A_SLICE && adopt->fd < 0 && (name = admind_orphans_next(&adopt->orphans, adopt->instance)) != NULL; i++) {
+        if (adopt->is_waiting && memcmp(adopt->waiting, adopt->instance, sizeof(adopt->waiting)) == 0) {
             continue;
         }
-        if (adopt->linked(adopt->ctx, adopt->instance) || !open_segment(adopt, name, now_us)) {
+        if (adopt->orphans.linked(adopt->orphans.ctx, adopt->instance) || !open_segment(adopt, name, now_us)) {
             wait_for_instance(adopt);
         }
     }
@@ -396,15 +264,15 @@ static void read_slice(admind_adopt_t *adopt, int64_t now_us)
 bool admind_adopt_run(admind_adopt_t *adopt, int64_t now_us)
 {
     if (adopt->fd < 0) {
-        if (adopt->next == adopt->count) {
-            look(adopt, now_us);
+        if (!admind_orphans_any(&adopt->orphans) && admind_orphans_look(&adopt->orphans, now_us)) {
+            adopt->is_waiting = false;
         }
         open_next(adopt, now_us);
     }
     if (adopt->fd >= 0 && !adopt->done) {
         read_slice(adopt, now_us);
     }
-    return adopt->fd >= 0 || adopt->next < adopt->count;
+    return adopt->fd >= 0 || admind_orphans_any(&adopt->orphans);
 }
 
 void admind_adopt_committed(admind_adopt_t *adopt, int64_t now_us)
@@ -423,6 +291,5 @@ void admind_adopt_committed(admind_adopt_t *adopt, int64_t now_us)
 void admind_adopt_failed(admind_adopt_t *adopt)
 {
     close_segment(adopt);
-    adopt->next = adopt->count; /* look afresh: what was taken since the last commit must be read again */
-    adopt->after = (name_t){ "" };
+    admind_orphans_restart(&adopt->orphans); /* what was taken since the last commit must be read again */
 }
