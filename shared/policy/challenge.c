@@ -97,12 +97,14 @@ void mcpa_error_body_print(mcpa_out_t *out, mcpa_reason_t reason, int64_t retry_
     mcpa_jsonw_close_object(&w);
 }
 
-/* Clients of both eras look here for what to fall back to. */
+/* The answer is one of the newer era: where a revision of it is let in, only such are told, as a server's own answer does. */
 static void print_revisions(mcpa_jsonw_t *w, const mcpa_decision_t *decision)
 {
+    uint32_t modern = decision->supported & MCPA_REVISIONS_MODERN, told = modern ? modern : decision->supported;
+
     mcpa_jsonw_open_array(w, "supported");
     for (unsigned i = MCPA_REVISION_NONE + 1; i < MCPA_REVISION_COUNT; i++) {
-        if (decision->supported & MCPA_REVISION_BIT(i)) {
+        if (told & MCPA_REVISION_BIT(i)) {
             mcpa_jsonw_z(w, NULL, mcpa_revision_name((mcpa_revision_t)i));
         }
     }

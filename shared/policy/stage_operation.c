@@ -4,16 +4,18 @@
 
 #include "base/text.h"
 
-/* Operations whose name stands in the message; without it there would be nothing to hold rules against. */
+/* Operations whose name stands in the message; without it there would be nothing to hold rules against. Those that are gone in
+ * the newer era are unknown there, whatever they name. */
 static const struct {
     const char *method;
     size_t member;
+    bool is_gone;
 } named[] = {
-    { "tools/call", offsetof(mcpa_rpc_t, name) },           { "prompts/get", offsetof(mcpa_rpc_t, name) },
-    { "resources/read", offsetof(mcpa_rpc_t, uri) },        { "resources/subscribe", offsetof(mcpa_rpc_t, uri) },
-    { "resources/unsubscribe", offsetof(mcpa_rpc_t, uri) }, { "tasks/get", offsetof(mcpa_rpc_t, task_id) },
-    { "tasks/result", offsetof(mcpa_rpc_t, task_id) },      { "tasks/update", offsetof(mcpa_rpc_t, task_id) },
-    { "tasks/cancel", offsetof(mcpa_rpc_t, task_id) },
+    { "tools/call", offsetof(mcpa_rpc_t, name), false },          { "prompts/get", offsetof(mcpa_rpc_t, name), false },
+    { "resources/read", offsetof(mcpa_rpc_t, uri), false },       { "resources/subscribe", offsetof(mcpa_rpc_t, uri), true },
+    { "resources/unsubscribe", offsetof(mcpa_rpc_t, uri), true }, { "tasks/get", offsetof(mcpa_rpc_t, task_id), false },
+    { "tasks/result", offsetof(mcpa_rpc_t, task_id), true },      { "tasks/update", offsetof(mcpa_rpc_t, task_id), false },
+    { "tasks/cancel", offsetof(mcpa_rpc_t, task_id), false },
 };
 
 static mcpa_reason_t refuse_params(mcpa_work_t *w)
@@ -131,10 +133,14 @@ static mcpa_reason_t find_in_message(mcpa_work_t *w)
     mcpa_decision_t *d = w->decision;
 
     for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
-        if (is_operation(w, named[i].method)) {
-            d->operation_name = *(const mcpa_str_t *)((const char *)&w->message->rpc + named[i].member);
-            return d->operation_name.ptr != NULL ? MCPA_REASON_PASS : refuse_params(w);
+        if (!is_operation(w, named[i].method)) {
+            continue;
         }
+        if (named[i].is_gone && mcpa_revision_is_modern(d->revision)) {
+            return mcpa_work_refuse(w, MCPA_REASON_OPERATION_UNKNOWN, MCPA_RPC_CODE_METHOD);
+        }
+        d->operation_name = *(const mcpa_str_t *)((const char *)&w->message->rpc + named[i].member);
+        return d->operation_name.ptr != NULL ? MCPA_REASON_PASS : refuse_params(w);
     }
     return MCPA_REASON_PASS;
 }
