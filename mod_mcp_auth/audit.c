@@ -335,7 +335,9 @@ static void watch_answer(request_rec *r, mod_mcp_context_t *context)
     }
     answer = apr_pcalloc(r->pool, sizeof(*answer));
     answer->context = context;
+    answer->bytes = r->bytes_sent;
     ap_add_output_filter(FILTER_RECORD, answer, r, r->connection);
+    context->watched = r;
 }
 
 void mod_mcp_audit_insert_filter(request_rec *r)
@@ -345,6 +347,19 @@ void mod_mcp_audit_insert_filter(request_rec *r)
     if (context) {
         count_body(r, context);
         watch_answer(r, context);
+    }
+}
+
+void mod_mcp_audit_watch_page(const request_rec *r)
+{
+    mod_mcp_context_t *context = mod_mcp_context_find(r);
+    request_rec *page = r->main;
+
+    while (page && page->main) {
+        page = page->main;
+    }
+    if (page && context && context->watched != page) {
+        watch_answer(page, context);
     }
 }
 

@@ -18,6 +18,8 @@ void mod_mcp_audit_register(apr_pool_t *pool);
 void mod_mcp_audit_insert_filter(request_rec *r);
 /* Sees the answer that takes another one's place. */
 void mod_mcp_audit_insert_error_filter(request_rec *r);
+/* For a subrequest that was judged: the page around it has met no guarded section so far, and is at work already. */
+void mod_mcp_audit_watch_page(const request_rec *r);
 /* Before a handler that r's verdict lets in, in a section where audit is Required. False: there is no record of it, and the handler must not run. */
 bool mod_mcp_audit_promise(request_rec *r, const mod_mcp_verdict_t *verdict) MCPA_MUST_CHECK;
 /* log_transaction, before the access log, which may name MCP_DECISION and MCP_REASON. */

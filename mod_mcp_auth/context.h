@@ -35,6 +35,7 @@ typedef struct mod_mcp_context {
     bool promise_failed; /* the spool could not promise to take its record: no handler of an audited section runs any more */
     bool promise_made;   /* there is a record of the decision, and one of the end must follow */
     bool promise_open;   /* the spool keeps room for that */
+    const request_rec *watched; /* whose answer goes through the filter that records it */
     bool recorded;       /* its end is on record, or counted as lost */
 } mod_mcp_context_t;
 

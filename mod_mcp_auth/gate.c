@@ -149,6 +149,7 @@ static mod_mcp_verdict_t *judge(request_rec *r, const mod_mcp_dir_t *dir)
         verdict = mod_mcp_verdict_add(context, &policy, r->main != NULL);
         decide(verdict, context, r);
         log_verdict(r, verdict);
+        mod_mcp_audit_watch_page(r);
     }
     return verdict;
 }

@@ -19,6 +19,7 @@ SHAPES = {
     "a large file": ("/files/large.bin", "GET", 200, 3000000, {}),
     "no such file": ("/files/none", "GET", 404, None, {}),
     "an error document": ("/moved/none", "GET", 404, 4, {}),
+    "a page with a guarded part": ("/page.shtml", "GET", 200, 10, {}),
     "compressed": ("/files/large.txt", "GET", 200, None, {"headers": {"Accept-Encoding": "gzip"}}),
     "proxied, with its length": ("/mcp/big/200000", "GET", 200, 200000, {}),
     "proxied call": ("/mcp", "POST", 200, None, {"body": '{"jsonrpc":"2.0","id":1,"method":"ping"}'}),
@@ -54,15 +55,15 @@ def dying(request):
 def stack_of(world, mpm):
     guarded = "MCPAuth On\nMCPAuthResource {resource}\n"
     s = world.stack(
-        mpm=mpm, modules=["proxy", "proxy_http", "mime", "deflate", "alias"] + ["cgi"] * (mpm == "prefork"),
+        mpm=mpm, modules=["proxy", "proxy_http", "mime", "deflate", "alias", "include"] + ["cgi"] * (mpm == "prefork"),
         location="MCPAuthAudit Required\nMCPAuthOrigin https://app.example",
-        config="TypesConfig /dev/null\nAddType text/plain .txt\nAddOutputFilterByType DEFLATE text/plain\nScriptAlias /cgi {folder}/cgi\n<Directory {folder}/cgi>\nRequire all granted\n</Directory>",
+        config="TypesConfig /dev/null\nAddType text/plain .txt\nAddType text/html .shtml\nAddOutputFilter INCLUDES .shtml\n<Directory {folder}/htdocs>\nOptions +Includes\n</Directory>\nAddOutputFilterByType DEFLATE text/plain\nScriptAlias /cgi {folder}/cgi\n<Directory {folder}/cgi>\nRequire all granted\n</Directory>",
         locations={
             "/files": guarded, "/moved": guarded + "ErrorDocument 404 /moved/page.txt", "/cgi": guarded, "/admin": guarded + "MCPAuthScope mcp:admin",
             "/require": guarded + "Require mcp-scope mcp:admin", "/limited": guarded + "MCPAuthRateLimit client 1/day\nMCPAuthAudit Required",
         })
     folder = s.httpd.document_root
-    for name, text in {"files/page.txt": "page", "files/empty.txt": "", "files/large.bin": "x" * 3000000, "files/large.txt": "text" * 100000, "moved/page.txt": "page",
+    for name, text in {"files/page.txt": "page", "files/empty.txt": "", "page.shtml": 'one <!--#include virtual="/files/page.txt" --> 2', "files/large.bin": "x" * 3000000, "files/large.txt": "text" * 100000, "moved/page.txt": "page",
                        "require/x": "x", "limited/x": "x", "admin/x": "x"}.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
