@@ -2,21 +2,15 @@
 #include "audit/sealer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "audit/sealfile.h"
 #include "base/crash.h"
-#include "files.h"
 #include "log.h"
-
-#define KEY_FILE    "seal.key"
-#define ORIGIN_FILE "seal-origin.key"
 
 struct admind_sealer {
     char *dir;
@@ -85,109 +79,25 @@ unsigned admind_sealer_breaks(const admind_sealer_t *sealer)
     return sealer->breaks;
 }
 
-/* ---- key files */
+/* ---- keys */
 
-static bool path_of(char path[PATH_MAX], const admind_sealer_t *sealer, const char *name)
-{
-    return (size_t)snprintf(path, PATH_MAX, "%s/%s", sealer->dir, name) < PATH_MAX;
-}
-
-/* MCPA_ENOTFOUND: there is none. MCPA_EMALFORMED: it is none of ours. */
-static mcpa_status_t load_key(admind_sealer_t *sealer)
-{
-    char path[PATH_MAX];
-    mcpa_str_t text;
-    mcpa_status_t status;
-
-    if (!path_of(path, sealer, KEY_FILE)) {
-        return MCPA_ETOOBIG;
-    }
-    status = admind_file_read(&text, path, ADMIND_SEAL_KEY_BYTES);
-    if (status != MCPA_OK) {
-        return status;
-    }
-    status = admind_seal_key_parse(&sealer->key, text) ? MCPA_OK : MCPA_EMALFORMED;
-    OPENSSL_cleanse((char *)text.ptr, text.len);
-    free((char *)text.ptr);
-    return status;
-}
-
-/* The blocks of the old file outlive its name. */
-static void wipe(int fd)
-{
-    if (!admind_file_wipe(fd)) {
-        admind_log(ADMIND_DEBUG, "MCPA2137", "the blocks of the last seal key could not be written over: %s", strerror(errno));
-    }
-}
-
-/* Replaced, although that could not be made sure. */
-static bool is_nameless(int fd)
-{
-    struct stat st;
-
-    return fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink == 0;
-}
-
-static void tell_unsealed(admind_sealer_t *sealer, const char *path)
+static void tell_unsealed(admind_sealer_t *sealer)
 {
     if (!sealer->failing) {
-        admind_log(ADMIND_ERR, "MCPA2134", "%s: %s; the journal is not sealed until this is mended", path, strerror(errno));
+        admind_log(ADMIND_ERR, "MCPA2134", "%s/" ADMIND_SEAL_KEY_FILE ": %s; the journal is not sealed until this is mended", sealer->dir,
+                   strerror(errno));
     }
     sealer->failing = true;
 }
 
 static void store_key(admind_sealer_t *sealer)
 {
-    char path[PATH_MAX], text[ADMIND_SEAL_KEY_BYTES];
-    int old;
-
-    if (!path_of(path, sealer, KEY_FILE)) {
-        return;
-    }
-    old = open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    admind_seal_key_print(text, &sealer->key);
-    sealer->has_key = admind_file_replace(path, mcpa_str(text), 0600) == MCPA_OK;
-    OPENSSL_cleanse(text, sizeof(text));
+    sealer->has_key = admind_sealfile_store(&sealer->key, sealer->dir);
     if (sealer->has_key) {
-        wipe(old);
         sealer->failing = false;
-        return;
+    } else {
+        tell_unsealed(sealer);
     }
-    tell_unsealed(sealer, path);
-    if (is_nameless(old)) {
-        wipe(old);
-    } else if (old >= 0) {
-        close(old);
-    }
-}
-
-/* K_0 under a name that nothing has yet: an origin key is never overwritten. */
-static bool store_origin(const admind_sealer_t *sealer, const admind_seal_key_t *origin, bool first, char path[PATH_MAX])
-{
-    char name[64] = ORIGIN_FILE, id[2 * ADMIND_SEAL_ID_BYTES + 1], text[ADMIND_SEAL_KEY_BYTES];
-    bool stored;
-    int fd = -1;
-
-    if (first && path_of(path, sealer, name)) {
-        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    }
-    if (fd < 0) {
-        mcpa_hex(id, origin->id, sizeof(origin->id));
-        snprintf(name, sizeof(name), "seal-origin-%s.key", id);
-        fd = path_of(path, sealer, name) ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
-    }
-    if (fd < 0) {
-        return false;
-    }
-    admind_seal_key_print(text, origin);
-    stored = admind_write_all(fd, text, strlen(text)) && fsync(fd) == 0;
-    OPENSSL_cleanse(text, sizeof(text));
-    close(fd);
-    if (!stored || !admind_dir_sync(path)) {
-        (void)admind_file_erase(path);
-        return false;
-    }
-    return true;
 }
 
 static bool make_origin(admind_sealer_t *sealer, char path[PATH_MAX])
@@ -201,7 +111,7 @@ static bool make_origin(admind_sealer_t *sealer, char path[PATH_MAX])
     }
     admind_seal_key_begin(&sealer->key, secret);
     OPENSSL_cleanse(secret, sizeof(secret));
-    stored = store_origin(sealer, &sealer->key, first, path);
+    stored = admind_sealfile_store_origin(&sealer->key, sealer->dir, first, path);
     MCPA_CRASH("seal.origin_stored");
     return stored;
 }
@@ -246,33 +156,22 @@ static const char *misfit(const admind_sealer_t *sealer)
     return sealer->key.epoch < last->epoch ? "it is older than the journal's last seal" : NULL;
 }
 
-/* A daemon that was killed may have left a key there that is in use by now. */
-static void erase_leftover(const admind_sealer_t *sealer)
-{
-    char path[PATH_MAX];
-
-    if (path_of(path, sealer, KEY_FILE ".tmp") && !admind_file_erase(path)) {
-        admind_log(ADMIND_WARNING, "MCPA2139", "%s holds a seal key and cannot be removed: %s", path, strerror(errno));
-    }
-}
-
 /* A key that cannot be read for a moment is no misfit: it is tried again, and the chain goes on. */
 static void take_key(admind_sealer_t *sealer)
 {
-    mcpa_status_t status = load_key(sealer);
+    mcpa_status_t status = admind_sealfile_load(&sealer->key, sealer->dir);
     const char *why = status == MCPA_OK ? misfit(sealer) : status == MCPA_ENOTFOUND ? "it is gone" : "it cannot be read";
-    char path[PATH_MAX];
 
     sealer->has_key = why == NULL;
     sealer->unread = status == MCPA_EIO || status == MCPA_ENOMEM;
-    if (sealer->unread && path_of(path, sealer, KEY_FILE)) {
-        tell_unsealed(sealer, path);
+    if (sealer->unread) {
+        tell_unsealed(sealer);
     } else if (status == MCPA_ENOTFOUND && !sealer->done.sealed) {
         begin_chain(sealer);
     } else if (why != NULL) {
         sealer->breaks++;
         admind_log(ADMIND_ERR, "MCPA2132",
-                   "%s/" KEY_FILE " does not fit the journal: %s. Unless you did this, somebody tampered with the one or the other; "
+                   "%s/" ADMIND_SEAL_KEY_FILE " does not fit the journal: %s. Unless you did this, somebody tampered with the one or the other; "
                    "look at the journal with mcpauthctl audit verify", sealer->dir, why);
         begin_chain(sealer);
     } else if (sealer->done.sealed && sealer->key.epoch == sealer->done.last.epoch &&
@@ -288,7 +187,7 @@ void admind_sealer_start(admind_sealer_t *sealer, int64_t now_us)
 {
     sealer->begun_us = sealer->done.chain.lines > 0 ? now_us : 0;
     take_key(sealer);
-    erase_leftover(sealer);
+    admind_sealfile_sweep(sealer->dir);
 }
 
 /* ---- lines */
