@@ -49,6 +49,7 @@ static const stage_t stages[] = {
     { "protocol", IF_INSPECTED, mcpa_stage_check_protocol },  /* a revision that is let in */
     { "operation", IF_INSPECTED, mcpa_stage_rule_operation }, /* what rules say of it; nobody's is nobody's to call */
     { "scopes", ALWAYS, mcpa_stage_check_scopes },            /* all that the Location and the operation need */
+    { "session", IF_INSPECTED, mcpa_stage_check_session },    /* of the older era: only whose it is may use or end it */
     { "tool limit", IF_INSPECTED, mcpa_stage_charge_tool },
 };
 

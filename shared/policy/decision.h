@@ -12,7 +12,10 @@
 #include "policy/reason.h"
 #include "policy/token.h"
 #include "state/ratetable.h"
+#include "state/sessions.h"
 #include "state/tokencache.h"
+
+#define MCPA_SESSION_ID_MAX_BYTES 255 /* servers give UUIDs; some a signed word */
 
 struct mcpa_decision;
 
@@ -31,6 +34,7 @@ typedef struct mcpa_request {
     mcpa_str_t content_encoding; /* {NULL,0} when absent */
     mcpa_mirrors_t mirrors;
     bool mirrors_repeated;       /* one of them came more than once */
+    mcpa_str_t session;          /* Mcp-Session-Id; {NULL,0} when absent */
     bool has_body;               /* a body comes, or may come: of unknown length, or longer than 0 */
 } mcpa_request_t;
 
@@ -43,7 +47,7 @@ typedef struct mcpa_message {
     char scopes[MCPA_SCOPE_TEXT_MAX_BYTES]; /* of an operation that names several things */
 } mcpa_message_t;
 
-/* What the world knows, as the caller sees it. Tables may be NULL: no limits, no cache (explain). */
+/* What the world knows, as the caller sees it. Tables may be NULL: no limits, no cache, sessions not looked up (explain). */
 typedef struct mcpa_env {
     int64_t now_us;            /* wall clock: exp, nbf */
     uint64_t mono_ns;          /* monotonic clock: limits */
@@ -62,6 +66,8 @@ typedef struct mcpa_env {
     mcpa_ratetable_t *address_limits;
     mcpa_ratetable_t *identity_limits;
     mcpa_tokencache_t *cache;
+    mcpa_sessions_t *sessions;
+    uint64_t session_idle_ns; /* a session that was not used for so long is over */
     /* Microseconds on a monotonic clock, to measure the verification; may be NULL. */
     uint64_t (*stopwatch_us)(void *ctx);
 } mcpa_env_t;
@@ -110,6 +116,8 @@ typedef struct mcpa_decision {
  * Keys: a kid that no key of the issuer has may be waited for once (await_key), only for fetched key sets (DISCOVER, URL), after issuer and
  * algorithm were found good and only while exp, as claimed, is not over. A kid that is known but does not fit the algorithm is ALG_DENIED, and
  * so is a token whose header demands an extension (crit, b64, zip, nested). A bad signature never asks for keys.
+ * Sessions: an id that comes with a request of the older era must be bound to the token's issuer, subject and client; the newer era has none,
+ * and the header means nothing there.
  * Cache: used only with keys_generation, because a change of keys must forget what they verified. */
 mcpa_reason_t mcpa_decide(mcpa_decision_t *decision, const mcpa_request_t *request, const mcpa_policy_t *policy, const mcpa_env_t *env);
 /* The HTTP status of a refusal; 0 when the request goes on. A method nobody knows is 404 in the newer era, where clients are told so. */
@@ -117,6 +125,11 @@ int mcpa_decision_status(const mcpa_decision_t *decision);
 /* The claims of the authenticated token, parsed from its own bytes when a cache hit skipped that (the request's memory must still
  * be there); NULL when not authenticated. Borrowed. */
 const mcpa_json_t *mcpa_decision_claims(mcpa_decision_t *decision);
+/* Visible ASCII, not empty, not longer than the greatest. */
+bool mcpa_session_id_is_valid(mcpa_str_t id);
+/* What binds the session to who was let in; decision: a PASS of this policy. */
+void mcpa_decision_session(mcpa_session_key_t *key, const mcpa_decision_t *decision, const mcpa_policy_t *policy,
+                           const mcpa_sessions_t *sessions, mcpa_str_t id);
 void mcpa_decision_clear(mcpa_decision_t *decision);
 
 #endif

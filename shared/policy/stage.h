@@ -59,5 +59,7 @@ mcpa_reason_t mcpa_stage_check_protocol(mcpa_work_t *w);
 /* stage_operation.c */
 mcpa_reason_t mcpa_stage_rule_operation(mcpa_work_t *w);
 mcpa_reason_t mcpa_stage_check_scopes(mcpa_work_t *w);
+/* stage_session.c */
+mcpa_reason_t mcpa_stage_check_session(mcpa_work_t *w);
 
 #endif

@@ -241,7 +241,7 @@ def test_explain_decides_a_message(guarded, inspected, tmp_path, body, headers, 
     document = json.loads(explain(guarded, token, "--json", *more).stdout)
     assert (document["reason"], document["status"]) == (reason, status) and words in json.dumps(document, ensure_ascii=False)
     stages = [stage["stage"] for stage in document["stages"]]
-    assert status or stages[-8:] == ["media type", "body", "message", "mirrors", "protocol", "operation", "scopes", "tool limit"]
+    assert status or stages[-9:] == ["media type", "body", "message", "mirrors", "protocol", "operation", "scopes", "session", "tool limit"]
 
 
 def test_explain_names_no_message_where_none_may_be(guarded, inspected):

@@ -15,7 +15,7 @@ static void a_message_is_read_behind_everything_else(void **state)
     assert_string_equal(
         w->stages, "location, method, framing, address limit, origin, preflight, credential, known token, structure, issuer, "
                    "algorithm, key, signature, type, claims, remember, subject limit, client limit, media type, body, message, "
-                   "mirrors, protocol, operation, scopes, tool limit, ");
+                   "mirrors, protocol, operation, scopes, session, tool limit, ");
     assert_ptr_equal(w->decision.message, &ask_message);
     assert_int_equal(w->decision.revision, MCPA_REVISION_2025_11_25);
     assert_int_equal(ask_message.revision, MCPA_REVISION_2025_11_25);
