@@ -252,7 +252,7 @@ static void set_bounds(ctl_probehttp_t *http, char *error)
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* the server itself is asked, and no proxy sees a token */
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    /* No CURLOPT_NOSIGNAL: with it a server that closes while OpenSSL writes would end us by SIGPIPE. There is one thread. */
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, ANSWER_MS);

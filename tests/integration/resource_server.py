@@ -222,16 +222,18 @@ class Unfriendly:
     """behave(server, connection) is called for each connection, after the head of its first request was read (the last of .heads); it sends what it
     likes, and whatever it waits for has to end with .over."""
 
-    def __init__(self, behave):
-        self.port, self.behave, self.heads, self.over = free_port(), behave, [], threading.Event()
+    def __init__(self, behave, tls=None):
+        self.port, self.behave, self.tls, self.heads, self.over = free_port(), behave, tls, [], threading.Event()
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}/mcp"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}/mcp"
 
     def _serve(self, connection):
         with connection, contextlib.suppress(OSError):
             connection.settimeout(30)
+            if self.tls:
+                connection = self.tls.server().wrap_socket(connection, server_side=True)
             head = b""
             while b"\r\n\r\n" not in head:
                 data = connection.recv(65536)

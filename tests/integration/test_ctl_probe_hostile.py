@@ -2,6 +2,8 @@
 """mcpauthctl probe: no server can do more to it than fail, and what it shows and takes."""
 import os
 import pty
+import socket
+import struct
 import subprocess
 
 import pytest
@@ -128,6 +130,25 @@ def test_server_that_dies_in_the_middle_is_given_up(tmp_path):
     assert done.returncode == UNREACHABLE and b"does not answer any more" in done.stderr
     checks = said(done)
     assert "was not asked" in checks["cache-control"]["seen"] and checks["cache-control"]["outcome"] == "fail"
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_connection_that_breaks_while_a_body_is_sent_is_a_failed_check(secure, module_world, tmp_path):
+    def cut(server, connection):
+        if "Expect:" in server.heads[-1]:
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            connection.recv(1000)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+        elif "Authorization:" in server.heads[-1]:
+            connection.sendall(b'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 36\r\n\r\n{"jsonrpc":"2.0","id":1,"result":{}}')
+        else:
+            connection.sendall(HEAD + b"Content-Length: 0\r\n\r\n")
+
+    with Unfriendly(cut, tls=module_world.tls if secure else None) as server:
+        checks = said(run(server.url, "--json", "--ca", module_world.tls.certificate, *token_files(tmp_path, {"good": make_token()})))
+    assert checks["mcp-body-too-large"]["outcome"] == "fail" and "no whole answer" in checks["mcp-body-too-large"]["seen"]
+    assert checks["mcp-media-type"]["outcome"] == "fail", "it went on"
 
 
 def test_redirects_are_not_followed():
