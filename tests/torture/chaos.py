@@ -78,6 +78,8 @@ class Chaos:
                 self.failed_since = None
             return
         if process.popen.returncode != -signal.SIGKILL:
+            if process.popen.returncode < 0:
+                raise AssertionError(f"the daemon was ended by signal {-process.popen.returncode}:\n{self.rig.daemon.log()[-3000:]}")
             # It may have to wait for a full disk; it may not give up for good.
             self.failed_since = self.failed_since or now
             if now - self.failed_since > 20:

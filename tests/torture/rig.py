@@ -166,12 +166,13 @@ class Hammer:
 
 
 class Rig:
-    """rate: requests a second; mutant: the planted fault, on both sides."""
+    """rate: requests a second; failed: the folder for what there is to look at after a failure; mutant: the planted fault, on both sides. A context:
+    ends all it has started."""
 
-    def __init__(self, rate, mutant=None, spool_mib=160, journal_mib=1536):
+    def __init__(self, rate, failed, mutant=None, spool_mib=160, journal_mib=1536):
         self.scratch = Path(tempfile.mkdtemp(prefix="torture-"))
         os.chmod(self.scratch, 0o755)
-        self.mutant = mutant
+        self.failed, self.mutant = failed, mutant
         self.server = self.daemon = self.hammer = None
         self.upstream_port = free_port()
         images = self.scratch / "images"
@@ -268,20 +269,28 @@ class Rig:
         return subprocess.run([str(paths.built_program("mcpauthctl")), *map(str, arguments)], env=env, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
 
-    def keep(self, where):
-        """What there is to look at after a failure."""
-        shutil.rmtree(where, ignore_errors=True)
-        where.mkdir(parents=True)
+    def keep(self):
+        """For who looks at the failure."""
+        shutil.rmtree(self.failed, ignore_errors=True)
+        self.failed.mkdir(parents=True)
         for path in (self.dirs.journal, self.dirs.spool):
-            shutil.copytree(path, where / path.name, ignore=shutil.ignore_patterns("ballast"))
+            shutil.copytree(path, self.failed / path.name, ignore=shutil.ignore_patterns("ballast"))
         for path in (self.crash_log, self.scratch / "map", self.daemon.log_path, self.server.error_log_path):
             if path.exists():
-                shutil.copy2(path, where / path.name)
+                shutil.copy2(path, self.failed / path.name)
 
-    def close(self):
-        for part in (self.hammer, self.server, self.daemon):
-            if part is not None and part.process is not None:
-                part.process.kill()
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self._end()
+        if kind is not None:
+            self.keep()
         for path in (self.dirs.spool, self.dirs.journal, self.scratch / "images"):
             subprocess.run(["umount", "-l", str(path)], check=False, stderr=subprocess.DEVNULL)
         shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def _end(self):
+        for part in (self.hammer, self.server, self.daemon):
+            if part is not None and part.process is not None:
+                part.process.kill()

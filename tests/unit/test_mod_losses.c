@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "losses.h"
@@ -35,8 +36,10 @@ static pid_t begin_child(uint64_t lost)
     assert_int_equal(pipe(ready), 0);
     pid = fork();
     if (pid == 0) {
-        mod_mcp_loss_t *slot = mod_mcp_losses_take(losses);
+        mod_mcp_loss_t *slot;
 
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails never comes to kill it */
+        slot = mod_mcp_losses_take(losses);
         atomic_fetch_add(&slot->untold, lost);
         (void)!write(ready[1], "x", 1);
         for (;;) {
