@@ -10,6 +10,8 @@
 #define KEY_WAIT_MS         1000
 #define TOKEN_CACHE_ENTRIES 16384
 #define LIMIT_TABLE_ENTRIES 65536
+#define SESSION_ENTRIES     16384
+#define SESSION_IDLE_NS     (UINT64_C(24) * 3600 * 1000000000)
 
 static mod_mcp_global_t *global;
 
@@ -23,6 +25,8 @@ void mod_mcp_global_reset(apr_pool_t *pconf)
     global->key_wait_ms = KEY_WAIT_MS;
     global->token_cache_entries = TOKEN_CACHE_ENTRIES;
     global->limit_table_entries = LIMIT_TABLE_ENTRIES;
+    global->session_table_entries = SESSION_ENTRIES;
+    global->session_idle_ns = SESSION_IDLE_NS;
     global->sections = apr_array_make(pconf, 8, sizeof(mod_mcp_section_t *));
     global->issuers = apr_array_make(pconf, 4, sizeof(mod_mcp_issuer_t *));
 }
@@ -272,5 +276,7 @@ const command_rec mod_mcp_commands[] = {
                       "directory of the audit spool; max=SIZE durability=process|sync tmpfs=refuse|allow"),
     AP_INIT_TAKE1("MCPAuthTokenCache", mod_mcp_set_token_cache, NULL, ANYWHERE, "entries in the cache of verified tokens, or 0"),
     AP_INIT_TAKE1("MCPAuthLimitTable", mod_mcp_set_limit_table, NULL, ANYWHERE, "entries in the table of rate limits"),
+    AP_INIT_TAKE1("MCPAuthSessionTable", mod_mcp_set_session_table, NULL, ANYWHERE, "sessions that are remembered"),
+    AP_INIT_TAKE1("MCPAuthSessionTimeout", mod_mcp_set_session_timeout, NULL, ANYWHERE, "how long a session may be idle"),
     { NULL, { NULL }, NULL, 0, 0, NULL },
 };

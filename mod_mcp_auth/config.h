@@ -97,12 +97,13 @@ typedef struct mod_mcp_single {
 } mod_mcp_single_t;
 
 typedef struct mod_mcp_global {
-    mod_mcp_single_t socket, state_dir, spool_dir, key_wait, token_cache, limit_table;
+    mod_mcp_single_t socket, state_dir, spool_dir, key_wait, token_cache, limit_table, session_table, session_timeout;
     apr_uint64_t spool_max_bytes;
     bool spool_sync;         /* durability=sync */
     bool spool_allows_tmpfs; /* tmpfs=allow */
     int key_wait_ms;
-    apr_size_t token_cache_entries, limit_table_entries;
+    apr_size_t token_cache_entries, limit_table_entries, session_table_entries;
+    apr_uint64_t session_idle_ns;
     apr_array_header_t *sections; /* mod_mcp_section_t * in order of appearance */
     apr_array_header_t *issuers;  /* mod_mcp_issuer_t *, equal ones once */
     /* Made by the checks. */

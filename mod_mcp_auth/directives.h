@@ -40,6 +40,8 @@ const char *mod_mcp_set_state_dir(cmd_parms *cmd, void *conf, const char *arg);
 const char *mod_mcp_set_spool_dir(cmd_parms *cmd, void *conf, int argc, char *const argv[]);
 const char *mod_mcp_set_token_cache(cmd_parms *cmd, void *conf, const char *arg);
 const char *mod_mcp_set_limit_table(cmd_parms *cmd, void *conf, const char *arg);
+const char *mod_mcp_set_session_table(cmd_parms *cmd, void *conf, const char *arg);
+const char *mod_mcp_set_session_timeout(cmd_parms *cmd, void *conf, const char *arg);
 
 /* A Require mcp-scope or mcp-claim stands in this section. */
 void mod_mcp_note_require(cmd_parms *cmd);

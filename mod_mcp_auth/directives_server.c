@@ -6,12 +6,16 @@
 
 #include "base/text.h"
 
-#define KEY_WAIT_MAX_MS   60000
-#define ENTRIES_MAX       (UINT64_C(16) * 1024 * 1024) /* 2 GiB of buckets: more is a slip of the pen */
-#define LIMIT_ENTRIES_MIN 1024
-#define CACHE_ENTRIES_MIN 64
-#define SPOOL_MIN_BYTES   (2 * UINT64_C(1024) * 1024) /* two segments */
-#define SOCKET_PATH_MAX   100                         /* sun_path has 108 */
+#define KEY_WAIT_MAX_MS     60000
+#define ENTRIES_MAX         (UINT64_C(16) * 1024 * 1024) /* 2 GiB of buckets: more is a slip of the pen */
+#define LIMIT_ENTRIES_MIN   1024
+#define CACHE_ENTRIES_MIN   64
+#define SESSION_ENTRIES_MIN 1024
+#define SESSION_ENTRIES_MAX (UINT64_C(1) << 20) /* each initialize looks through all of them: some milliseconds */
+#define SECOND_US           INT64_C(1000000)
+#define SESSION_IDLE_MAX_US (30 * 24 * 3600 * SECOND_US)
+#define SPOOL_MIN_BYTES     (2 * UINT64_C(1024) * 1024) /* two segments */
+#define SOCKET_PATH_MAX     100                         /* sun_path has 108 */
 
 static const char *enter_server(cmd_parms *cmd)
 {
@@ -208,6 +212,33 @@ const char *mod_mcp_set_limit_table(cmd_parms *cmd, void *conf __attribute__((un
 
     if (!error) {
         mod_mcp_global()->limit_table_entries = value;
+    }
+    return error;
+}
+
+const char *mod_mcp_set_session_table(cmd_parms *cmd, void *conf __attribute__((unused)), const char *arg)
+{
+    apr_uint64_t value = 0;
+    const char *error =
+        set_number(cmd, &mod_mcp_global()->session_table, arg, SESSION_ENTRIES_MIN, SESSION_ENTRIES_MAX, false, &value);
+
+    if (!error) {
+        mod_mcp_global()->session_table_entries = value;
+    }
+    return error;
+}
+
+const char *mod_mcp_set_session_timeout(cmd_parms *cmd, void *conf __attribute__((unused)), const char *arg)
+{
+    apr_int64_t value = 0;
+    const char *error;
+
+    if (!mcpa_text_duration(mcpa_str(arg), &value) || value < SECOND_US || value > SESSION_IDLE_MAX_US) {
+        return apr_psprintf(cmd->pool, "MCPAuthSessionTimeout: must be a duration from 1s to 30d, such as 24h, not \"%s\"", arg);
+    }
+    error = set_single(cmd, &mod_mcp_global()->session_timeout, arg);
+    if (!error) {
+        mod_mcp_global()->session_idle_ns = (apr_uint64_t)value * 1000;
     }
     return error;
 }

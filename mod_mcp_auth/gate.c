@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "headers.h"
 #include "respond.h"
+#include "session.h"
 
 APLOG_USE_MODULE(mcp_auth);
 
@@ -81,6 +82,7 @@ static void decide(mod_mcp_verdict_t *verdict, mod_mcp_context_t *context, reque
         .mirrors = { .version = header(r, "MCP-Protocol-Version"),
                      .method = header(r, "Mcp-Method"),
                      .name = header(r, "Mcp-Name") },
+        .session = header(r, "Mcp-Session-Id"),
         .has_body = mod_mcp_body_comes(r),
     };
     mcpa_env_t env = {
@@ -101,6 +103,8 @@ static void decide(mod_mcp_verdict_t *verdict, mod_mcp_context_t *context, reque
     env.address_limits = runtime->shm.address_limits;
     env.identity_limits = runtime->shm.identity_limits;
     env.cache = runtime->shm.cache;
+    env.sessions = runtime->shm.sessions;
+    env.session_idle_ns = mod_mcp_global()->session_idle_ns;
     fill_address(request.address, r->useragent_addr);
     verdict->reason = mcpa_decide(&verdict->decision, &request, &verdict->policy, &env);
 }
@@ -175,6 +179,7 @@ static int enforce(request_rec *r)
     }
     mod_mcp_body_tell(r, mod_mcp_context_find(r));
     mod_mcp_headers_inject(r, mod_mcp_context_find(r), verdict, &dir->policy);
+    mod_mcp_session_scrub(r, verdict);
     mod_mcp_set_dressed(r, dir);
     return DECLINED;
 }

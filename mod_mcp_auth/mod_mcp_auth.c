@@ -16,6 +16,7 @@
 #include "config.h"
 #include "gate.h"
 #include "loose.h"
+#include "session.h"
 #include "status.h"
 #include "wellknown.h"
 
@@ -51,6 +52,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_handler(mod_mcp_loose_handler, NULL, before_cache, APR_HOOK_REALLY_FIRST);
 
     /* Its answer. */
+    ap_hook_insert_filter(mod_mcp_session_insert_filter, NULL, NULL, APR_HOOK_LAST);
     ap_hook_insert_filter(mod_mcp_answer_insert_filter, NULL, NULL, APR_HOOK_LAST);
     ap_hook_insert_filter(mod_mcp_audit_insert_filter, NULL, NULL, APR_HOOK_LAST);
     ap_hook_insert_error_filter(mod_mcp_answer_insert_error_filter, NULL, NULL, APR_HOOK_FIRST);
@@ -59,6 +61,7 @@ static void register_hooks(apr_pool_t *pool)
     mod_mcp_answer_register(pool);
     mod_mcp_audit_register(pool);
     mod_mcp_body_register();
+    mod_mcp_session_register();
     APR_OPTIONAL_HOOK(ap, status_hook, mod_mcp_status, NULL, NULL, APR_HOOK_MIDDLE);
 }
 

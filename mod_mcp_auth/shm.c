@@ -6,7 +6,7 @@
 APLOG_USE_MODULE(mcp_auth);
 
 #define RETAINED_KEY   "mod_mcp_auth:shm"
-#define MAGIC          UINT64_C(0x32304d4853434d4d) /* "MMCSHM02": the layout of the head; the tables carry their own */
+#define MAGIC          UINT64_C(0x33304d4853434d4d) /* "MMCSHM03": the layout of the head; the tables carry their own */
 #define LINE           64
 #define ROUND_UP(size) (((size) + (LINE - 1)) & ~(size_t)(LINE - 1))
 
@@ -18,9 +18,9 @@ typedef struct retained {
 } retained_t;
 
 typedef struct layout {
-    size_t limit_entries, cache_entries; /* of each of the two limit tables */
-    size_t limits_bytes, cache_bytes;
-    size_t counters_at, losses_at, address_at, identity_at, cache_at, bytes;
+    size_t limit_entries, cache_entries, session_entries; /* limits: of each of the two tables */
+    size_t limits_bytes, cache_bytes, sessions_bytes;
+    size_t counters_at, losses_at, address_at, identity_at, cache_at, sessions_at, bytes;
 } layout_t;
 
 /* First in the block; written once, before any child exists. */
@@ -37,14 +37,17 @@ static void plan(layout_t *layout)
     memset(layout, 0, sizeof(*layout));
     layout->limit_entries = (global->limit_table_entries + 1) / 2;
     layout->cache_entries = global->token_cache_entries;
+    layout->session_entries = global->session_table_entries;
     layout->limits_bytes = ROUND_UP(mcpa_ratetable_bytes(layout->limit_entries));
     layout->cache_bytes = layout->cache_entries ? ROUND_UP(mcpa_tokencache_bytes(layout->cache_entries)) : 0;
+    layout->sessions_bytes = ROUND_UP(mcpa_sessions_bytes(layout->session_entries));
     layout->counters_at = ROUND_UP(sizeof(head_t));
     layout->losses_at = layout->counters_at + ROUND_UP(sizeof(mod_mcp_counters_t));
     layout->address_at = layout->losses_at + ROUND_UP(sizeof(mod_mcp_losses_t));
     layout->identity_at = layout->address_at + layout->limits_bytes;
     layout->cache_at = layout->identity_at + layout->limits_bytes;
-    layout->bytes = layout->cache_at + layout->cache_bytes;
+    layout->sessions_at = layout->cache_at + layout->cache_bytes;
+    layout->bytes = layout->sessions_at + layout->sessions_bytes;
 }
 
 /* apr promises 8-byte alignment behind its own header; the tables want whole lines. */
@@ -58,12 +61,13 @@ static char *base_of(apr_shm_t *segment)
 /* Fresh anonymous memory is zero, and stays untouched where nobody needs it. */
 static bool lay_out(char *base, const layout_t *layout)
 {
-    unsigned char secrets[2][16];
+    unsigned char secrets[3][16];
     head_t *head = (head_t *)(void *)base;
 
     if (apr_generate_random_bytes(secrets[0], sizeof(secrets)) != APR_SUCCESS ||
         !mcpa_ratetable_init(base + layout->address_at, layout->limit_entries, secrets[0]) ||
         !mcpa_ratetable_init(base + layout->identity_at, layout->limit_entries, secrets[1]) ||
+        !mcpa_sessions_init(base + layout->sessions_at, layout->session_entries, secrets[2]) ||
         (layout->cache_bytes && !mcpa_tokencache_init(base + layout->cache_at, layout->cache_entries))) {
         return false;
     }
@@ -89,8 +93,9 @@ static bool bind_parts(mod_mcp_shm_t *shm, char *base, const layout_t *layout)
     shm->cache = layout->cache_bytes
                      ? mcpa_tokencache_attach(base + layout->cache_at, mcpa_tokencache_bytes(layout->cache_entries))
                      : NULL;
+    shm->sessions = mcpa_sessions_attach(base + layout->sessions_at, mcpa_sessions_bytes(layout->session_entries));
     shm->bytes = layout->bytes;
-    return shm->address_limits && shm->identity_limits && (shm->cache || !layout->cache_bytes);
+    return shm->address_limits && shm->identity_limits && shm->sessions && (shm->cache || !layout->cache_bytes);
 }
 
 bool mod_mcp_shm_attach(mod_mcp_shm_t *shm, server_rec *s)
@@ -116,8 +121,8 @@ bool mod_mcp_shm_attach(mod_mcp_shm_t *shm, server_rec *s)
     if (rv != APR_SUCCESS) {
         retained->segment = NULL;
         ap_log_error(APLOG_MARK, APLOG_CRIT | APLOG_STARTUP, rv, s,
-                     "MCPA0121: no shared memory of %lu bytes for limits and cached tokens; "
-                     "make MCPAuthLimitTable or MCPAuthTokenCache smaller",
+                     "MCPA0121: no shared memory of %lu bytes for limits, cached tokens and sessions; "
+                     "make MCPAuthLimitTable, MCPAuthTokenCache or MCPAuthSessionTable smaller",
                      (unsigned long)layout.bytes);
         return false;
     }

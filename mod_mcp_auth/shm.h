@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one block of memory that all children share: rate limits, the cache of verified tokens, counters, losses of records.
+/* The one block of memory that all children share: rate limits, the cache of verified tokens, sessions, counters, losses of records.
  *
- *   head | counters | losses | limits of addresses | limits of identities | verified tokens        each part on its own 64-byte line
+ *   head | counters | losses | limits of addresses | limits of identities | verified tokens | sessions
+ *
+ * each part on its own 64-byte line.
  *
  * Anonymous, so it needs no file and no label, and ends with the parent. It belongs to the process, not to a configuration: a
  * graceful restart keeps it, and children of both generations use the same block, so there is never a second budget. Only when a
@@ -15,6 +17,7 @@
 #include "config.h"
 #include "losses.h"
 #include "state/ratetable.h"
+#include "state/sessions.h"
 #include "state/tokencache.h"
 
 /* Since the server started; every child adds, mod_status reads, nothing orders them. */
@@ -29,6 +32,7 @@ typedef struct mod_mcp_shm {
     mod_mcp_losses_t *losses;
     mcpa_ratetable_t *address_limits, *identity_limits;
     mcpa_tokencache_t *cache; /* NULL: MCPAuthTokenCache 0 */
+    mcpa_sessions_t *sessions;
     size_t bytes;
 } mod_mcp_shm_t;
 

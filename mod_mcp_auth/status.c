@@ -12,6 +12,7 @@ typedef struct numbers {
     uint64_t outcomes[MCPA_OUTCOME_ERROR + 1];
     uint64_t shadow_denials, cache_hits, cache_misses;
     size_t address_live, address_slots, identity_live, identity_slots;
+    size_t sessions, session_slots;
     uint64_t overflow;
     uint64_t backlog_bytes, lost;
     unsigned issuers_loaded;
@@ -38,6 +39,8 @@ static void collect(numbers_t *numbers, const mod_mcp_runtime_t *runtime)
     mcpa_ratetable_stats(runtime->shm.identity_limits, now_ns, &numbers->identity_live, &numbers->identity_slots,
                          &numbers->overflow);
     numbers->overflow += overflow;
+    mcpa_sessions_stats(runtime->shm.sessions, now_ns, mod_mcp_global()->session_idle_ns, &numbers->sessions,
+                        &numbers->session_slots);
     numbers->backlog_bytes = mod_mcp_spool_backlog_bytes(runtime->spool);
     numbers->lost = mod_mcp_spool_lost(runtime->spool);
     numbers->issuers_loaded = mod_mcp_keys_loaded(runtime->keys);
@@ -57,6 +60,8 @@ static void print_short(request_rec *r, const numbers_t *n)
     ap_rprintf(r, "MCPAuthLimitEntries: %lu\nMCPAuthLimitCapacity: %lu\nMCPAuthLimitOverflow: " U64 "\n",
                (unsigned long)(n->address_live + n->identity_live), (unsigned long)(n->address_slots + n->identity_slots),
                n->overflow);
+    ap_rprintf(r, "MCPAuthSessions: %lu\nMCPAuthSessionCapacity: %lu\n", (unsigned long)n->sessions,
+               (unsigned long)n->session_slots);
     ap_rprintf(
         r, "MCPAuthChildSpoolBytes: " U64 "\nMCPAuthChildLost: " U64 "\nMCPAuthChildIssuersWithKeys: %u\nMCPAuthIssuers: %d\n",
         n->backlog_bytes, n->lost, n->issuers_loaded, n->issuers);
@@ -95,6 +100,8 @@ static void print_html(request_rec *r, const mod_mcp_runtime_t *runtime, const n
               apr_psprintf(r->pool, "%lu of %lu addresses, %lu of %lu identities, " U64 " requests without a bucket of their own",
                            (unsigned long)n->address_live, (unsigned long)n->address_slots, (unsigned long)n->identity_live,
                            (unsigned long)n->identity_slots, n->overflow));
+    print_row(r, as_table, "Sessions",
+              apr_psprintf(r->pool, "%lu open, %lu places", (unsigned long)n->sessions, (unsigned long)n->session_slots));
     print_row(r, as_table, "This child",
               apr_psprintf(r->pool, "keys of %u of %d issuers; audit spool " U64 " bytes, " U64 " records lost",
                            n->issuers_loaded, n->issuers, n->backlog_bytes, n->lost));

@@ -31,7 +31,7 @@ static mcpa_reason_t check_room(mcpa_work_t *w)
     }
     mcpa_decision_session(&key, w->decision, w->policy, w->env->sessions, MCPA_STR_NONE);
     return mcpa_sessions_has_room(w->env->sessions, &key, w->env->mono_ns, w->env->session_idle_ns) ? MCPA_REASON_PASS
-                                                                                                   : MCPA_REASON_SESSION_LIMIT;
+                                                                                                    : MCPA_REASON_SESSION_LIMIT;
 }
 
 /* Another's session and none at all are answered alike: as a session that has ended, whose client opens a new one. */
@@ -54,5 +54,5 @@ mcpa_reason_t mcpa_stage_check_session(mcpa_work_t *w)
     }
     mcpa_decision_session(&key, w->decision, w->policy, w->env->sessions, id);
     return mcpa_sessions_use(w->env->sessions, &key, w->env->mono_ns, w->env->session_idle_ns) ? MCPA_REASON_PASS
-                                                                                              : MCPA_REASON_SESSION_UNKNOWN;
+                                                                                               : MCPA_REASON_SESSION_UNKNOWN;
 }

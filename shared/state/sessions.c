@@ -6,24 +6,24 @@
  *        …
  *
  * magic … secret  init writes them before the block is shared; everyone reads.
- * used            whether the way is taken. 0: free; a time: of the last use, and the way is live until the idle time after it; with BUSY: of
- * the claim by a writer that is not done. Anyone changes it by compare-and-swap, and only such a swap claims, publishes, renews or frees a way. A
- * writer that is killed leaves BUSY behind, which counts as live until the idle time is over and then is claimed like any other way.
- * session, binding, subject    written by who claimed the way, before it is published. binding is made of the session and its owner
- * together, so a way with the words of two writers (one was stopped for longer than the idle time) is nobody's: there is no mixture that gives a
- * session to somebody else. */
+ * used            whether the way is taken. 0: free; a time: of the last use, and the way is live until the idle time after it;
+ * with BUSY: of the claim by a writer that is not done. Anyone changes it by compare-and-swap, and only such a swap claims,
+ * publishes, renews or frees a way. A writer that is killed leaves BUSY behind, which counts as live until the idle time is over
+ * and then is claimed like any other way. session, binding, subject    written by who claimed the way, before it is published.
+ * binding is made of the session and its owner together, so a way with the words of two writers (one was stopped for longer than
+ * the idle time) is nobody's: there is no mixture that gives a session to somebody else. */
 #include "state/sessions.h"
 
 #include <stdatomic.h>
 
 #include "state/siphash.h"
 
-#define MAGIC       UINT64_C(0x315353455350434d) /* the last two characters count layouts */
-#define WAYS        64 /* half full on the average: one in ten million sets is full then */
-#define SETS_MIN    16
-#define SETS_MAX    (UINT64_C(1) << 28) /* beyond any memory, and within the arithmetic */
-#define BUSY        (UINT64_C(1) << 63)
-#define RENEW_NS    UINT64_C(10000000) /* uses closer to the last one are not written: the line stays with all who read it */
+#define MAGIC    UINT64_C(0x315353455350434d) /* the last two characters count layouts */
+#define WAYS     64                           /* half full on the average: one in ten million sets is full then */
+#define SETS_MIN 16
+#define SETS_MAX (UINT64_C(1) << 28) /* beyond any memory, and within the arithmetic */
+#define BUSY     (UINT64_C(1) << 63)
+#define RENEW_NS UINT64_C(10000000) /* uses closer to the last one are not written: the line stays with all who read it */
 
 typedef struct set {
     _Atomic uint64_t session[WAYS];
@@ -93,8 +93,8 @@ static uint64_t hash(const mcpa_sessions_t *table, mcpa_str_t text)
     return mcpa_siphash(table->secret, text.ptr, text.len);
 }
 
-/* Texts of any length go into words of their own, so no two of them can be cut differently into the same bytes; the first word keeps
- * the kinds apart. */
+/* Texts of any length go into words of their own, so no two of them can be cut differently into the same bytes; the first word
+ * keeps the kinds apart. */
 void mcpa_sessions_key(mcpa_session_key_t *key, const mcpa_sessions_t *table, mcpa_str_t resource, mcpa_str_t id,
                        const mcpa_session_owner_t *owner)
 {
@@ -195,8 +195,8 @@ bool mcpa_sessions_has_room(const mcpa_sessions_t *table, const mcpa_session_key
 static bool is_foreign(const set_t *set, const mcpa_session_key_t *key, int own_way, uint64_t now_ns, uint64_t idle_ns)
 {
     for (int way = 0; way < WAYS; way++) {
-        if (way != own_way && atomic_load(&set->session[way]) == key->session && is_live(atomic_load(&set->used[way]), now_ns, idle_ns) &&
-            atomic_load(&set->binding[way]) != key->binding) {
+        if (way != own_way && atomic_load(&set->session[way]) == key->session &&
+            is_live(atomic_load(&set->used[way]), now_ns, idle_ns) && atomic_load(&set->binding[way]) != key->binding) {
             return true;
         }
     }
@@ -215,7 +215,8 @@ static int claim_way(set_t *set, uint64_t claim, uint64_t now_ns, uint64_t idle_
     return -1;
 }
 
-mcpa_session_insert_t mcpa_sessions_insert(mcpa_sessions_t *table, const mcpa_session_key_t *key, uint64_t now_ns, uint64_t idle_ns)
+mcpa_session_insert_t mcpa_sessions_insert(mcpa_sessions_t *table, const mcpa_session_key_t *key, uint64_t now_ns,
+                                           uint64_t idle_ns)
 {
     set_t *set = set_of(table, key);
     uint64_t claim = now_ns | BUSY;
@@ -237,8 +238,8 @@ mcpa_session_insert_t mcpa_sessions_insert(mcpa_sessions_t *table, const mcpa_se
     atomic_store(&set->binding[way], key->binding);
     atomic_store(&set->subject[way], key->subject);
     atomic_store(&set->session[way], key->session);
-    /* Two owners of one id at the same instant (a server that gives it twice): each has written its session before it looks for the
-     * other's, in one order for all, so at least one of them sees the other and withdraws. */
+    /* Two owners of one id at the same instant (a server that gives it twice): each has written its session before it looks for
+     * the other's, in one order for all, so at least one of them sees the other and withdraws. */
     if (is_foreign(set, key, way, now_ns, idle_ns)) {
         (void)atomic_compare_exchange_strong(&set->used[way], &claim, 0);
         return MCPA_SESSION_FOREIGN;

@@ -113,6 +113,8 @@ def c_defaults():
         "MCPAuthKeyWait": only(r"#define KEY_WAIT_MS +(\d+)", config),
         "MCPAuthTokenCache": only(r"#define TOKEN_CACHE_ENTRIES +(\d+)", config),
         "MCPAuthLimitTable": only(r"#define LIMIT_TABLE_ENTRIES +(\d+)", config),
+        "MCPAuthSessionTable": only(r"#define SESSION_ENTRIES +(\d+)", config),
+        "MCPAuthSessionTimeout": only(r"#define SESSION_IDLE_NS +\(UINT64_C\((\d+)\) \* 3600 \* 1000000000\)", config) + "h",
     }
     for directive, member in {"IdentityHeaders": "identity_headers", "ForwardToken": "forward_token", "SecurityHeaders": "security_headers"}.items():
         found["MCPAuth" + directive] = on[f"policy.{member} = true" in create]

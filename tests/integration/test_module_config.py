@@ -61,6 +61,8 @@ IN_LOCATION = [
     ("MCPAuthSpoolDir /x", "", "write it outside of sections"),
     ("MCPAuthTokenCache 1024", "", "write it outside of sections"),
     ("MCPAuthLimitTable 1024", "", "write it outside of sections"),
+    ("MCPAuthSessionTable 1024", "", "write it outside of sections"),
+    ("MCPAuthSessionTimeout 1h", "", "write it outside of sections"),
     ("Require mcp-scope", "", "needs at least one scope"),
     ("Require mcp-scope \"a\\\"b\"", "", "is no scope"),
     ("Require mcp-claim dept", "", "write CLAIM = VALUE"),
@@ -106,6 +108,11 @@ IN_SERVER = [
     ("MCPAuthSpoolDir /x /y", "\"/y\" is not understood"),
     ("MCPAuthTokenCache 1", "must be a number from 64"),
     ("MCPAuthLimitTable 0", "must be a number from 1024"),
+    ("MCPAuthSessionTable 0", "must be a number from 1024"),
+    ("MCPAuthSessionTable 1048577", "to 1048576"),
+    ("MCPAuthSessionTimeout never", "must be a duration from 1s to 30d"),
+    ("MCPAuthSessionTimeout 999ms", "must be a duration from 1s to 30d"),
+    ("MCPAuthSessionTimeout 31d", "must be a duration from 1s to 30d"),
     ("MCPAuthIssuer http://as.example.com", "must be an https URL"),
 ]
 

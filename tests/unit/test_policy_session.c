@@ -4,7 +4,9 @@
 
 #define ENTRIES 64
 #define IDLE_NS UINT64_C(60000000000)
-#define OPENING RPC("initialize", "\"protocolVersion\":\"" LEGACY "\",\"capabilities\":{},\"clientInfo\":{\"name\":\"t\",\"version\":\"1\"}")
+#define OPENING                                                                                                                  \
+    RPC("initialize", "\"protocolVersion\":\"" LEGACY "\",\"capabilities\":{},\"clientInfo\":{\"name\":\"t\",\"version\":"       \
+                                                      "\"1\"}")
 
 static mcpa_sessions_t *table;
 
@@ -133,7 +135,8 @@ static void in_the_newer_era_and_without_inspection_it_means_nothing(void **stat
     world_t *w = *state;
 
     w->request.session = MCPA_STR("of somebody, else");
-    assert_reason(MCPA_REASON_PASS, ask(w, &(ask_t){ .version = MODERN, .method = "tools/list", .body = MODERN_RPC("tools/list", "") }), "newer");
+    assert_reason(MCPA_REASON_PASS,
+                  ask(w, &(ask_t){ .version = MODERN, .method = "tools/list", .body = MODERN_RPC("tools/list", "") }), "newer");
     w->policy.inspect = MCPA_INSPECT_OFF;
     assert_reason(MCPA_REASON_PASS, ask_body(w, LEGACY, PING), "off");
 }

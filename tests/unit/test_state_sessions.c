@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whose session is whose: attacks 84 (another's session) and 85 (an id chosen by somebody else) on the table, floods of one subject that shall not cost
- * another his session, and many processes and threads, some killed in the middle. */
+/* Whose session is whose: attacks 84 (another's session) and 85 (an id chosen by somebody else) on the table, floods of one
+ * subject that shall not cost another his session, and many processes and threads, some killed in the middle. */
 #include "test_state.h"
 
 #include "state/sessions.h"
@@ -21,7 +21,8 @@ static void free_table(mcpa_sessions_t *table, size_t entries)
     assert_int_equal(munmap(table, mcpa_sessions_bytes(entries)), 0);
 }
 
-static mcpa_session_key_t key_at(const mcpa_sessions_t *table, const char *resource, const char *id, const char *subject, const char *client)
+static mcpa_session_key_t key_at(const mcpa_sessions_t *table, const char *resource, const char *id, const char *subject,
+                                 const char *client)
 {
     mcpa_session_owner_t owner = { MCPA_STR("https://as.example.com"), mcpa_str(subject), mcpa_str(client) };
     mcpa_session_key_t key;
@@ -47,9 +48,14 @@ static void a_session_is_its_owners_alone(void **state)
 {
     mcpa_sessions_t *table = new_table(ENTRIES);
     mcpa_session_key_t mine = key_of(table, "a", "alice", "app");
-    const mcpa_session_key_t others[] = { key_of(table, "a", "bob", "app"), key_of(table, "a", "alice", "other"), key_of(table, "a", "alice", NULL),
-                                          key_of(table, "a", NULL, "alice"), key_of(table, "b", "alice", "app"), key_of(table, "", "alice", "app"),
-                                          key_of(table, "a", "alice", ""), key_at(table, "https://mcp.example.com/mcp2", "a", "alice", "app"),
+    const mcpa_session_key_t others[] = { key_of(table, "a", "bob", "app"),
+                                          key_of(table, "a", "alice", "other"),
+                                          key_of(table, "a", "alice", NULL),
+                                          key_of(table, "a", NULL, "alice"),
+                                          key_of(table, "b", "alice", "app"),
+                                          key_of(table, "", "alice", "app"),
+                                          key_of(table, "a", "alice", ""),
+                                          key_at(table, "https://mcp.example.com/mcp2", "a", "alice", "app"),
                                           key_at(table, "https://mcp.example.com/mcpa", "", "alice", "app") };
 
     (void)state;

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session.h"
+
+#include "apr_lib.h"
+#include "http_protocol.h"
+#include "util_filter.h"
+
+#include "child.h"
+#include "clock.h"
+#include "respond.h"
+
+#define FILTER_SESSION "MCPAUTH_SESSION"
+#define HEADER         "Mcp-Session-Id"
+
+/* CGI and WSGI make the same variable of both spellings. */
+static bool is_other_spelling(const char *name)
+{
+    static const char wanted[] = HEADER;
+    bool differs = false;
+    size_t i = 0;
+
+    for (; name[i] && wanted[i]; i++) {
+        char c = name[i] == '_' ? '-' : name[i];
+
+        if (apr_tolower(c) != apr_tolower(wanted[i])) {
+            return false;
+        }
+        differs = differs || c != name[i];
+    }
+    return differs && name[i] == wanted[i];
+}
+
+/* One spelling; NULL: none is left. */
+static const char *find_other_spelling(const request_rec *r)
+{
+    const apr_array_header_t *all = apr_table_elts(r->headers_in);
+
+    for (int i = 0; i < all->nelts; i++) {
+        const char *key = APR_ARRAY_IDX(all, i, apr_table_entry_t).key;
+
+        if (key && is_other_spelling(key)) {
+            return key;
+        }
+    }
+    return NULL;
+}
+
+void mod_mcp_session_scrub(request_rec *r, const mod_mcp_verdict_t *verdict)
+{
+    const char *name;
+
+    if (verdict->policy.inspect == MCPA_INSPECT_OFF) {
+        return;
+    }
+    while ((name = find_other_spelling(r)) != NULL) {
+        apr_table_unset(r->headers_in, name);
+    }
+    if (mcpa_revision_is_modern(verdict->decision.revision)) {
+        apr_table_unset(r->headers_in, HEADER);
+    }
+}
+
+static bool is_success(const request_rec *r)
+{
+    return ap_is_HTTP_SUCCESS(r->status);
+}
+
+/* MCPA_REASON_PASS: there is none, or it is the caller's from now on. */
+static mcpa_reason_t bind_session(const request_rec *r, const mod_mcp_verdict_t *verdict, mcpa_sessions_t *sessions)
+{
+    const char *opened = apr_table_get(r->headers_out, HEADER);
+    mcpa_session_key_t key;
+
+    if (!opened || !is_success(r)) {
+        return MCPA_REASON_PASS;
+    }
+    if (!mcpa_session_id_is_valid(mcpa_str(opened))) {
+        return MCPA_REASON_SESSION_UNKNOWN; /* no request could name it */
+    }
+    mcpa_decision_session(&key, &verdict->decision, &verdict->policy, sessions, mcpa_str(opened));
+    switch (mcpa_sessions_insert(sessions, &key, (uint64_t)mod_mcp_mono_us() * 1000, mod_mcp_global()->session_idle_ns)) {
+    case MCPA_SESSION_BOUND:
+        return MCPA_REASON_PASS;
+    case MCPA_SESSION_FULL:
+        return MCPA_REASON_SESSION_LIMIT;
+    case MCPA_SESSION_FOREIGN:
+        break;
+    }
+    return MCPA_REASON_SESSION_UNKNOWN;
+}
+
+/* It ended at the client's word, or the upstream says that it has. */
+static void forget_session(const request_rec *r, const mod_mcp_verdict_t *verdict, mcpa_sessions_t *sessions)
+{
+    const char *used = apr_table_get(r->headers_in, HEADER);
+    mcpa_session_key_t key;
+
+    if (used && (r->status == HTTP_NOT_FOUND || (r->method_number == M_DELETE && is_success(r)))) {
+        mcpa_decision_session(&key, &verdict->decision, &verdict->policy, sessions, mcpa_str(used));
+        mcpa_sessions_remove(sessions, &key);
+    }
+}
+
+/* What the upstream says of a session that nobody may use is not the client's; a refusal of ours goes out in its place. */
+static apr_status_t withhold(ap_filter_t *f, apr_bucket_brigade *bb, mod_mcp_verdict_t *verdict, mcpa_reason_t reason)
+{
+    request_rec *r = f->r;
+    const char *body;
+
+    mod_mcp_verdict_refuse(verdict, reason);
+    body = mod_mcp_respond_body(r, verdict);
+    apr_brigade_cleanup(bb);
+    apr_table_clear(r->headers_out);
+    mod_mcp_respond_headers(r, verdict, &verdict->policy);
+    r->status = mcpa_decision_status(&verdict->decision);
+    r->status_line = NULL;
+    ap_set_content_type(r, "application/json");
+    ap_set_content_length(r, (apr_off_t)strlen(body));
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_pool_create(body, strlen(body), r->pool, f->c->bucket_alloc));
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(f->c->bucket_alloc));
+    f->ctx = NULL;
+    return ap_pass_brigade(f->next, bb);
+}
+
+static apr_status_t filter_session(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    const mod_mcp_runtime_t *runtime = mod_mcp_runtime();
+    mod_mcp_verdict_t *verdict = f->ctx;
+    mcpa_reason_t reason = MCPA_REASON_PASS;
+
+    if (!verdict) { /* withheld */
+        apr_brigade_cleanup(bb);
+        return APR_SUCCESS;
+    }
+    if (runtime && mcpa_str_eqz(verdict->decision.operation, "initialize")) {
+        reason = bind_session(f->r, verdict, runtime->shm.sessions);
+    } else if (runtime) {
+        forget_session(f->r, verdict, runtime->shm.sessions);
+    }
+    if (reason != MCPA_REASON_PASS && verdict->policy.mode == MCPA_MODE_ON) {
+        return withhold(f, bb, verdict, reason);
+    }
+    ap_remove_output_filter(f);
+    return ap_pass_brigade(f->next, bb);
+}
+
+void mod_mcp_session_insert_filter(request_rec *r)
+{
+    mod_mcp_verdict_t *verdict = r->main ? NULL : mod_mcp_verdict_for_answer(r);
+
+    if (!verdict || verdict->reason != MCPA_REASON_PASS || verdict->policy.inspect == MCPA_INSPECT_OFF ||
+        mcpa_revision_is_modern(verdict->decision.revision)) {
+        return;
+    }
+    if (mcpa_str_eqz(verdict->decision.operation, "initialize") || apr_table_get(r->headers_in, HEADER)) {
+        ap_add_output_filter(FILTER_SESSION, verdict, r, r->connection);
+    }
+}
+
+void mod_mcp_session_register(void)
+{
+    /* Before the other filters of ours, which complete the head as this one leaves it. */
+    ap_register_output_filter(FILTER_SESSION, filter_session, NULL, AP_FTYPE_CONTENT_SET);
+}
