@@ -15,6 +15,7 @@
 #include "child.h"
 #include "config.h"
 #include "gate.h"
+#include "lists.h"
 #include "loose.h"
 #include "session.h"
 #include "status.h"
@@ -52,6 +53,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_handler(mod_mcp_loose_handler, NULL, before_cache, APR_HOOK_REALLY_FIRST);
 
     /* Its answer. */
+    ap_hook_insert_filter(mod_mcp_lists_insert_filter, NULL, NULL, APR_HOOK_LAST);
     ap_hook_insert_filter(mod_mcp_session_insert_filter, NULL, NULL, APR_HOOK_LAST);
     ap_hook_insert_filter(mod_mcp_answer_insert_filter, NULL, NULL, APR_HOOK_LAST);
     ap_hook_insert_filter(mod_mcp_audit_insert_filter, NULL, NULL, APR_HOOK_LAST);
@@ -62,6 +64,7 @@ static void register_hooks(apr_pool_t *pool)
     mod_mcp_audit_register(pool);
     mod_mcp_body_register();
     mod_mcp_session_register();
+    mod_mcp_lists_register();
     APR_OPTIONAL_HOOK(ap, status_hook, mod_mcp_status, NULL, NULL, APR_HOOK_MIDDLE);
 }
 

@@ -36,6 +36,8 @@ class Upstream:
     /sse        Server-Sent Events: push(text) sends one, end_streams() ends them; nothing is sent ahead of the first push
     /ws         WebSocket echo
     /status/N   that status; /slow/S: answers after S seconds; /big/N: N bytes; /echo: what came, as JSON
+    script      while set, what everything else is answered with: (status, headers, pieces), or a function of the request that gives that. The
+                pieces go out one by one, chunked unless the headers have a Content-Length; a piece may be a function, called in its turn
     POST with a JSON-RPC body elsewhere: initialize, ping, tools/list, tools/call (echo) as an MCP server would; everything else as /echo
     """
 
@@ -44,6 +46,7 @@ class Upstream:
         self.connections = 0
         self.requests = []
         self.extra_headers = []
+        self.script = None
         self._streams = []
         self._lock = threading.Lock()
         self._server = None
@@ -175,6 +178,8 @@ class Upstream:
             self._websocket(handler)
         elif words[-1] == "sse":
             self._sse(handler)
+        elif self.script is not None:
+            self._scripted(handler, *(self.script(recorded) if callable(self.script) else self.script))
         elif "status" in words[:-1]:
             self._send(handler, int(words[-1]), b"{}")
         elif "slow" in words[:-1]:
@@ -212,6 +217,25 @@ class Upstream:
         if result is None:
             return 200, {"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32601, "message": "Method not found"}}
         return 200, {"jsonrpc": "2.0", "id": message["id"], "result": result}
+
+    @staticmethod
+    def _scripted(handler, status, headers, pieces):
+        told = any(name.lower() == "content-length" for name, _ in headers)
+        handler.send_response(status)
+        for name, value in headers:
+            handler.send_header(name, value)
+        if not told and pieces:
+            handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.flush()
+        for piece in pieces:
+            if callable(piece):
+                piece()
+            elif piece:
+                handler.wfile.write(piece if told else b"%x\r\n%s\r\n" % (len(piece), piece))
+                handler.wfile.flush()
+        if pieces and not told:
+            handler.wfile.write(b"0\r\n\r\n")
 
     def _sse(self, handler):
         stream = queue.Queue()
