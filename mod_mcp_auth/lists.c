@@ -105,13 +105,16 @@ char *mod_mcp_lists_cut(const mod_mcp_lists_t *lists, mcpa_str_t message, apr_si
 
 /* ---- what is withheld */
 
-mcpa_str_t mod_mcp_lists_error(const mod_mcp_lists_t *lists, apr_pool_t *pool)
+mcpa_str_t mod_mcp_lists_error(mod_mcp_lists_t *lists, apr_pool_t *pool)
 {
     const mcpa_message_t *message = lists->verdict->decision.message;
     bool has_id = message && message->rpc.id.ptr;
     mcpa_out_t out;
     mcpa_jsonw_t w;
 
+    if (lists->error.ptr) { /* once for all events of a stream */
+        return lists->error;
+    }
     mcpa_out_init(&out, apr_palloc(pool, MCPA_ERROR_MESSAGE_MAX_BYTES), MCPA_ERROR_MESSAGE_MAX_BYTES);
     mcpa_jsonw_init(&w, &out);
     mcpa_jsonw_open_object(&w, NULL);
@@ -130,7 +133,8 @@ mcpa_str_t mod_mcp_lists_error(const mod_mcp_lists_t *lists, apr_pool_t *pool)
         mcpa_jsonw_close_object(&w);
         mcpa_jsonw_close_object(&w);
     }
-    return mcpa_out_get(&out);
+    lists->error = mcpa_out_get(&out);
+    return lists->error;
 }
 
 /* The server's fault, but as often as a client asks. */

@@ -27,6 +27,7 @@ typedef struct mod_mcp_lists {
     apr_size_t len, cap;
     mcpa_sse_t sse;
     apr_bucket_brigade *out; /* of a stream */
+    mcpa_str_t error;        /* what stands for what is withheld; {NULL, 0}: not needed yet */
 } mod_mcp_lists_t;
 
 /* false: over MCPA_LIST_MAX_BYTES, or memory ran out. */
@@ -35,7 +36,7 @@ void mod_mcp_lists_let_go(mod_mcp_lists_t *lists);
 /* The message with what the caller may not use cut out of it, malloc'ed; NULL: it is to be withheld. */
 char *mod_mcp_lists_cut(const mod_mcp_lists_t *lists, mcpa_str_t message, apr_size_t *len);
 /* The error that stands for what is withheld, with the request's id where one is known. */
-mcpa_str_t mod_mcp_lists_error(const mod_mcp_lists_t *lists, apr_pool_t *pool);
+mcpa_str_t mod_mcp_lists_error(mod_mcp_lists_t *lists, apr_pool_t *pool);
 void mod_mcp_lists_log(request_rec *r, const mod_mcp_lists_t *lists, const char *what);
 
 /* lists_stream.c */
