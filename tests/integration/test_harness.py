@@ -282,6 +282,8 @@ def test_a_crash_is_told_with_its_stack(world):
     h = world.httpd()
     for signal_number in (signal.SIGSEGV, signal.SIGABRT):
         child = h.children()[0]
+        # Its threads start behind child_init, where the handlers are set.
+        wait_until(lambda: len(os.listdir(f"/proc/{child}/task")) > 2, what="the child is at work")
         os.kill(child, signal_number)
         wait_until(lambda: f"child pid {child} exit signal" in h.error_log(), what="httpd tells of the dead child")
         crash = next(c for c in h.crashes() if f"child pid {child} " in c)
