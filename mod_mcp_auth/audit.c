@@ -248,12 +248,6 @@ static void record_end(mod_mcp_context_t *context, const request_rec *last, apr_
     }
 }
 
-/* An answer on its way: the filter's own. */
-typedef struct answer {
-    mod_mcp_context_t *context;
-    apr_off_t bytes; /* of its body that came by */
-} answer_t;
-
 /* What one brigade is to the answer. */
 typedef struct part {
     bool is_error;   /* httpd makes another answer of it */
@@ -296,10 +290,9 @@ static apr_off_t told_length(const request_rec *r)
  * will be sent, before httpd puts the header in front and cuts ranges out of it. */
 static apr_status_t filter_record(ap_filter_t *f, apr_bucket_brigade *bb)
 {
-    answer_t *answer = f->ctx;
+    mod_mcp_context_t *context = f->ctx;
     part_t part = look_at(bb);
-    apr_off_t told = told_length(f->r);
-    apr_bucket_brigade *end = NULL;
+    apr_off_t told = told_length(f->r), bytes;
     apr_status_t rv = APR_SUCCESS;
 
     if (part.is_error) {
@@ -307,18 +300,19 @@ static apr_status_t filter_record(ap_filter_t *f, apr_bucket_brigade *bb)
         return ap_pass_brigade(f->next, bb);
     }
     if (part.is_open && part.eos && told < 0) {
-        end = apr_brigade_split(bb, part.eos);
+        apr_bucket_brigade *end = apr_brigade_split(bb, part.eos);
+
         rv = ap_pass_brigade(f->next, bb);
-        answer->bytes = f->r->bytes_sent;
         bb = end;
-    } else {
-        answer->bytes = part.is_open && told >= 0 ? told : answer->bytes + part.bytes;
+        part.bytes = 0;
     }
-    if (!part.eos && (told < 0 || answer->bytes < told)) {
+    /* httpd counts behind us, and counts what an included part sent past us, too. */
+    bytes = part.is_open && told >= 0 ? told : f->r->bytes_sent + part.bytes;
+    if (!part.eos && (told < 0 || bytes < told)) {
         return ap_pass_brigade(f->next, bb);
     }
     MCPA_CRASH("audit.answering");
-    record_end(answer->context, f->r, f->r->header_only ? 0 : answer->bytes);
+    record_end(context, f->r, f->r->header_only ? 0 : bytes);
     MCPA_CRASH("audit.recorded");
     ap_remove_output_filter(f);
     rv = rv == APR_SUCCESS ? ap_pass_brigade(f->next, bb) : rv;
@@ -328,15 +322,10 @@ static apr_status_t filter_record(ap_filter_t *f, apr_bucket_brigade *bb)
 
 static void watch_answer(request_rec *r, mod_mcp_context_t *context)
 {
-    answer_t *answer;
-
     if (r->main || context->recorded || MCPA_MUTANT("record_after_answer")) {
         return;
     }
-    answer = apr_pcalloc(r->pool, sizeof(*answer));
-    answer->context = context;
-    answer->bytes = r->bytes_sent;
-    ap_add_output_filter(FILTER_RECORD, answer, r, r->connection);
+    ap_add_output_filter(FILTER_RECORD, context, r, r->connection);
     context->watched = r;
 }
 
