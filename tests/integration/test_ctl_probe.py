@@ -84,6 +84,7 @@ DEFECTS = [
     ("auth-resource-metadata-param", "no token", challenge("http://", "//")), ("auth-resource-metadata-param", "no token", challenge("http://127.0.0.1:", "http://localhost:")),
     ("auth-challenge-scope", "no token", challenge("files:read", "")), ("auth-challenge-scope", "no token", challenge("files:read", "files:read offline_access")),
     ("auth-host-spoofed", "spoofed", challenge("//127.0.0.1", f"//{STRANGER}")), ("auth-host-spoofed", "spoofed", let_in),
+    ("auth-host-spoofed", "spoofed", challenge('realm="x"', f'realm="{STRANGER}"')),
     ("auth-host-spoofed", "spoofed", challenge("protected-resource/", "protected-resource/x")),
     ("auth-prm-discovery", "metadata", status(401)), ("auth-prm-discovery", "metadata", header("Content-Type", "text/html")),
     ("auth-prm-discovery", "metadata", body(b"[]")), ("auth-prm-discovery", "metadata", body(b'{"resource":"a","resource":"b"}')), ("auth-prm-discovery", "metadata", body(b"")),

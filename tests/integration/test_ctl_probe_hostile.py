@@ -243,7 +243,7 @@ def test_wrong_usage_is_status_2_and_nobody_is_asked(arguments, tmp_path):
     (tmp_path / "blanks").write_text("two words\n")
     (tmp_path / "long").write_text("a" * 20000 + "\n")
     with ResourceServer() as server:
-        done = run(*[a.replace("{url}", server.url).replace("{folder}", str(tmp_path)) for a in arguments], stdin=b"token\n")
+        done = run(*[a.replace("{url}", server.url).replace("{folder}", str(tmp_path)) for a in arguments], stdin=b"token\ntoken\n")
         assert done.returncode == USAGE and done.stderr and done.stdout == b"" and server.kinds == []
     assert b"two words" not in done.stderr and b"aaaaaaaaaaaaaaaa" not in done.stderr.replace(("a" * 2000).encode(), b"")
 
