@@ -192,11 +192,11 @@ bool mcpa_sessions_has_room(const mcpa_sessions_t *table, const mcpa_session_key
 }
 
 /* Whether another owner has the session, or is about to have it. */
-static bool is_foreign(const set_t *set, const mcpa_session_key_t *key, int own_way, uint64_t now_ns, uint64_t idle_ns)
+static bool is_foreign(const set_t *set, const mcpa_session_key_t *key, uint64_t now_ns, uint64_t idle_ns)
 {
     for (int way = 0; way < WAYS; way++) {
-        if (way != own_way && atomic_load(&set->session[way]) == key->session &&
-            is_live(atomic_load(&set->used[way]), now_ns, idle_ns) && atomic_load(&set->binding[way]) != key->binding) {
+        if (atomic_load(&set->session[way]) == key->session && is_live(atomic_load(&set->used[way]), now_ns, idle_ns) &&
+            atomic_load(&set->binding[way]) != key->binding) {
             return true;
         }
     }
@@ -222,9 +222,6 @@ mcpa_session_insert_t mcpa_sessions_insert(mcpa_sessions_t *table, const mcpa_se
     uint64_t claim = now_ns | BUSY;
     int way;
 
-    if (is_foreign(set, key, -1, now_ns, idle_ns)) {
-        return MCPA_SESSION_FOREIGN;
-    }
     if (mcpa_sessions_use(table, key, now_ns, idle_ns)) {
         return MCPA_SESSION_BOUND;
     }
@@ -238,9 +235,10 @@ mcpa_session_insert_t mcpa_sessions_insert(mcpa_sessions_t *table, const mcpa_se
     atomic_store(&set->binding[way], key->binding);
     atomic_store(&set->subject[way], key->subject);
     atomic_store(&set->session[way], key->session);
-    /* Two owners of one id at the same instant (a server that gives it twice): each has written its session before it looks for
-     * the other's, in one order for all, so at least one of them sees the other and withdraws. */
-    if (is_foreign(set, key, way, now_ns, idle_ns)) {
+    /* A server that gives one id twice, perhaps at the same instant: each owner has written its session before it looks for the
+     * other's, in one order for all, so at least one of them sees the other and withdraws. Until then the way is BUSY and lets
+     * nobody in. */
+    if (is_foreign(set, key, now_ns, idle_ns)) {
         (void)atomic_compare_exchange_strong(&set->used[way], &claim, 0);
         return MCPA_SESSION_FOREIGN;
     }

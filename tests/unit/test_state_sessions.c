@@ -170,6 +170,26 @@ static void a_table_that_was_promised_for_n_takes_n(void **state)
     free_table(table, ENTRIES);
 }
 
+/* As if its writer had been killed, or had not looked for other owners yet. */
+static void an_insert_that_was_not_finished_lets_nobody_in(void **state)
+{
+    mcpa_sessions_t *table = new_table(ENTRIES);
+    mcpa_session_key_t mine = key_of(table, "a", "alice", "app"), theirs = key_of(table, "a", "bob", "app");
+    uint64_t *word = (uint64_t *)(void *)table;
+
+    (void)state;
+    assert_int_equal(mcpa_sessions_insert(table, &mine, NOW, IDLE), MCPA_SESSION_BOUND);
+    while (*word != NOW) {
+        word++;
+    }
+    *word |= UINT64_C(1) << 63;
+    assert_false(mcpa_sessions_use(table, &mine, NOW, IDLE));
+    assert_int_equal(mcpa_sessions_insert(table, &theirs, NOW + IDLE - 1, IDLE), MCPA_SESSION_FOREIGN);
+    assert_int_equal(mcpa_sessions_insert(table, &theirs, NOW + IDLE, IDLE), MCPA_SESSION_BOUND);
+    assert_false(mcpa_sessions_use(table, &mine, NOW + IDLE, IDLE));
+    free_table(table, ENTRIES);
+}
+
 static void only_what_was_laid_out_is_attached(void **state)
 {
     size_t bytes = mcpa_sessions_bytes(ENTRIES);
@@ -286,6 +306,7 @@ int main(void)
         cmocka_unit_test(a_flood_of_one_subject_costs_nobody_else_anything),
         cmocka_unit_test(a_full_table_refuses_newcomers_and_keeps_what_it_has),
         cmocka_unit_test(a_table_that_was_promised_for_n_takes_n),
+        cmocka_unit_test(an_insert_that_was_not_finished_lets_nobody_in),
         cmocka_unit_test(only_what_was_laid_out_is_attached),
         cmocka_unit_test(one_id_never_has_two_owners),
         cmocka_unit_test(a_writer_killed_at_any_instant_leaves_no_session_to_others),
