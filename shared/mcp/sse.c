@@ -186,29 +186,32 @@ static void write_data(mcpa_str_t data, void (*keep)(void *ctx, mcpa_str_t bytes
     }
 }
 
-/* Lines that nobody knows are left out: what is in them was not looked at. */
+/* Lines that nobody knows are left out: what is in them was not looked at. Where what is left out stood between a carriage return
+ * and a line feed, the two must not become one line's end. */
 void mcpa_sse_write(mcpa_str_t event, mcpa_str_t data, void (*keep)(void *ctx, mcpa_str_t bytes), void *ctx)
 {
+    bool written = false, after_cr = false;
     mcpa_str_t rest = event;
-    bool written = false;
     line_t line;
 
     while (rest.len > 0) {
+        bool is_data;
+
         next_line(&rest, &line);
-        if ((line.is_blank && !written) || (!line.is_blank && mcpa_str_eqz(line.field, "data"))) {
-            if (!written) {
-                write_data(data, keep, ctx);
-                written = true;
-            }
+        is_data = !line.is_blank && mcpa_str_eqz(line.field, "data");
+        if (!written && (is_data || line.is_blank)) {
+            write_data(data, keep, ctx);
+            after_cr = after_cr && data.ptr == NULL;
+            written = true;
         }
-        if (line.is_blank || (is_known(&line) && !mcpa_str_eqz(line.field, "data"))) {
+        if (!is_data && is_known(&line)) {
+            keep(ctx, after_cr && line.whole.ptr[0] == '\n' ? MCPA_STR("\n") : MCPA_STR(""));
             keep(ctx, line.whole);
+            after_cr = line.whole.ptr[line.whole.len - 1] == '\r';
         }
     }
     if (!written) {
-        if (event.len > 0 && !is_end(event.ptr[event.len - 1])) {
-            keep(ctx, MCPA_STR("\n"));
-        }
+        keep(ctx, event.len > 0 && !is_end(event.ptr[event.len - 1]) ? MCPA_STR("\n") : MCPA_STR(""));
         write_data(data, keep, ctx);
     }
 }
