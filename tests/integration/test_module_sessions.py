@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sessions of the older era belong to who opened them: attacks 84 and 85, floods, restarts, and how sessions end."""
+import re
 import uuid
 
 import pytest
@@ -161,7 +162,12 @@ def test_an_answer_with_an_unusable_id_is_withheld(sessions, id_):
 def test_an_id_that_is_given_twice_stays_its_first_owners(sessions):
     alice, bob = Client(sessions), Client(sessions, "bob")
     alice.open("same")
+
+    def denials():
+        return int(re.search(r"MCPAuthDecisions_deny: (\d+)", sessions.httpd.get("/status?auto").text)[1])
+    before = denials()
     answer = bob.open("same")
+    wait_until(lambda: denials() > before, what="the decision's count")
     assert answer.status == 404 and answer.header("Mcp-Session-Id") is None and "serverInfo" not in answer.text
     assert answer.json()["id"] == 0 and int(answer.header("Content-Length")) == len(answer.text)
     assert alice.call(session="same").status == 200 and refused(bob.call(session="same"))
@@ -194,6 +200,7 @@ def test_a_flood_of_one_subject_costs_nobody_else_his_session(world):
         assert floods[0].open().status == 429
     assert alice.call().status == 200 and Client(s, "bob").open().status == 200
     assert "MCPAuthSessions: 66\n" in s.httpd.get("/status?auto").text and "66 open" in s.httpd.get("/status").text
+    assert re.search(r"session_limit\D+17\b", s.httpd.get("/status").text)
     floods[0].session = answers[0].header("Mcp-Session-Id")
     assert floods[0].call("DELETE").status == 200 and floods[0].open().status == 200
 
