@@ -187,7 +187,7 @@ def test_what_is_not_understood_is_withheld(lists, name, status):
 
 ELEMENTS = [b"1", b'"secret"', b"null", b'[{"name":"public"}]', b"{}", b'{"Name":"public"}', b'{"name":["public"]}', b'{"name":"public","name":"secret"}',
             b'{"name":"secret","name":"public"}', b'{"name":"public","n\\u0061me":"secret"}', b'{"name":"Public"}', b'{"name":"secre\\u0074"}', b'{"name":" public"}',
-            b'{"name":"public\\u0000"}'.replace(b"\\u0000", b"\\u0001"), b'{"name":"public' + b"x" * 250 + b'"}', b'{"name":""}']
+            b'{"name":"public\\u0001"}', b'{"name":"public' + b"x" * 250 + b'"}', b'{"name":""}']
 
 
 @pytest.mark.parametrize("element", ELEMENTS)
@@ -307,7 +307,7 @@ def test_events_that_are_not_understood_are_replaced(lists, event, ends):
 
 def test_a_stream_that_is_taken_up_again_is_cut_too(lists):
     s = lists
-    s.upstream.script = (200, [STREAM], [b"data: " + SHORT.replace(b"tools", b"tools") + b"\n\n"])
+    s.upstream.script = (200, [STREAM], [b"data: " + SHORT + b"\n\n"])
     for answer in (s.httpd.send("GET", "/mcp", token=s.token(scope=READ), headers={"Last-Event-ID": "1"}),
                    s.call(body=rpc("ping"), token=s.token(scope=READ), headers={"Last-Event-ID": "1"})):
         assert answer.body == b"data: " + SHORT_CUT + b"\n\n"
