@@ -133,7 +133,8 @@ static void fill_verdict(mcpa_record_t *record, const mod_mcp_verdict_t *verdict
         mcpa_scopes_print(&scopes, &decision->principal.scopes);
         record->scope = mcpa_out_get(&scopes);
     }
-    if (decision->message) {
+    /* With MCPAuthInspect Headers there is no message, and the operation is told all the same. */
+    if (decision->message || (verdict->policy.inspect == MCPA_INSPECT_HEADERS && mcpa_str_eqz(record->method, "POST"))) {
         record->rpc_method = decision->operation;
         record->rpc_name = decision->operation_name;
     }

@@ -94,7 +94,10 @@ static void check_operations(mod_mcp_checks_t *checks, const mod_mcp_section_t *
     for (size_t i = 0; i < sizeof(need_inspection) / sizeof(need_inspection[0]); i++) {
         const ap_directive_t *line = section->where[need_inspection[i]];
 
-        if (line && policy->inspect == MCPA_INSPECT_OFF) {
+        bool is_used = policy->inspect == MCPA_INSPECT_BODY ||
+                       (policy->inspect == MCPA_INSPECT_HEADERS && need_inspection[i] != MOD_MCP_MAX_BODY);
+
+        if (line && !is_used) {
             mod_mcp_section_problem(
                 checks, "MCPA0128", section, line,
                 "%s has no effect where requests are not inspected; write MCPAuthInspect Body, or leave the line out",

@@ -113,11 +113,28 @@ mod_mcp_verdict_t *mod_mcp_verdict_find(const mod_mcp_context_t *context, const 
     return NULL;
 }
 
+/* Sections that stand inside each other are merged in the memory of whoever asks, and a subrequest's goes before its request's.
+ */
+static const mcpa_operations_t *keep_operations(apr_pool_t *pool, const mcpa_operations_t *operations)
+{
+    mcpa_operations_t *kept;
+
+    if (!operations) {
+        return NULL;
+    }
+    kept = apr_pmemdup(pool, operations, sizeof(*operations));
+    kept->outer = keep_operations(pool, operations->outer);
+    return kept;
+}
+
 mod_mcp_verdict_t *mod_mcp_verdict_add(mod_mcp_context_t *context, const mcpa_policy_t *policy, bool by_subrequest)
 {
     mod_mcp_verdict_t *verdict = apr_pcalloc(context->root->pool, sizeof(*verdict));
 
     verdict->policy = *policy;
+    if (by_subrequest) {
+        verdict->policy.operations = keep_operations(context->root->pool, policy->operations);
+    }
     verdict->by_subrequest = by_subrequest;
     verdict->older = context->verdicts;
     context->verdicts = verdict;

@@ -21,27 +21,50 @@ static const char *const managed[] = {
     "X-Method-Override",
 };
 
+/* What a message is decided by, besides its body. Servers must see them as the gate saw them. */
+static const char *const deciding[] = {
+    "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Mcp-Session-Id", "Last-Event-ID", "Content-Type", "Content-Encoding",
+};
+#define PARAM_PREFIX "Mcp-Param-"
+
 static char folded(char c)
 {
     return c == '_' ? '-' : (char)apr_tolower(c);
 }
 
-static bool is_managed(const char *name, size_t len)
+static bool is_named(const char *name, size_t len, const char *wanted)
 {
-    if (len < 2 || folded(name[0]) != 'x' || folded(name[1]) != '-') {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof(managed) / sizeof(managed[0]); i++) {
-        size_t at = 0;
+    size_t at = 0;
 
-        while (at < len && managed[i][at] && folded(name[at]) == folded(managed[i][at])) {
-            at++;
-        }
-        if (at == len && !managed[i][at]) {
+    while (at < len && wanted[at] && folded(name[at]) == folded(wanted[at])) {
+        at++;
+    }
+    return at == len && !wanted[at];
+}
+
+static bool is_listed(const char *name, size_t len, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (is_named(name, len, list[i])) {
             return true;
         }
     }
     return false;
+}
+
+static bool is_deciding(const char *name, size_t len)
+{
+    static const size_t prefix = sizeof(PARAM_PREFIX) - 1;
+
+    return is_listed(name, len, deciding, sizeof(deciding) / sizeof(deciding[0])) ||
+           (len > prefix && is_named(name, prefix, PARAM_PREFIX));
+}
+
+/* Of what a message is decided by only the one spelling that was looked at; CGI and WSGI make the same variable of all. */
+static bool is_managed(const char *name, size_t len)
+{
+    return is_listed(name, len, managed, sizeof(managed) / sizeof(managed[0])) ||
+           (memchr(name, '_', len) && is_deciding(name, len));
 }
 
 /* What the upstream must get as the gate leaves it: the identity, and under MCPAuthForwardToken the token. */
@@ -49,7 +72,7 @@ static bool must_stay(const char *name, size_t len)
 {
     static const char token[] = "Authorization";
 
-    return is_managed(name, len) || (len == sizeof(token) - 1 && !ap_cstr_casecmpn(name, token, len));
+    return is_managed(name, len) || is_deciding(name, len) || (len == sizeof(token) - 1 && !ap_cstr_casecmpn(name, token, len));
 }
 
 /* A comma list without these names; NULL when there are none in it. For mod_proxy, which drops from the request what

@@ -12,50 +12,9 @@
 #define FILTER_SESSION "MCPAUTH_SESSION"
 #define HEADER         "Mcp-Session-Id"
 
-/* CGI and WSGI make the same variable of both spellings. */
-static bool is_other_spelling(const char *name)
-{
-    static const char wanted[] = HEADER;
-    bool differs = false;
-    size_t i = 0;
-
-    for (; name[i] && wanted[i]; i++) {
-        char c = name[i] == '_' ? '-' : name[i];
-
-        if (apr_tolower(c) != apr_tolower(wanted[i])) {
-            return false;
-        }
-        differs = differs || c != name[i];
-    }
-    return differs && name[i] == wanted[i];
-}
-
-/* One spelling; NULL: none is left. */
-static const char *find_other_spelling(const request_rec *r)
-{
-    const apr_array_header_t *all = apr_table_elts(r->headers_in);
-
-    for (int i = 0; i < all->nelts; i++) {
-        const char *key = APR_ARRAY_IDX(all, i, apr_table_entry_t).key;
-
-        if (key && is_other_spelling(key)) {
-            return key;
-        }
-    }
-    return NULL;
-}
-
 void mod_mcp_session_scrub(request_rec *r, const mod_mcp_verdict_t *verdict)
 {
-    const char *name;
-
-    if (verdict->policy.inspect == MCPA_INSPECT_OFF) {
-        return;
-    }
-    while ((name = find_other_spelling(r)) != NULL) {
-        apr_table_unset(r->headers_in, name);
-    }
-    if (mcpa_revision_is_modern(verdict->decision.revision)) {
+    if (verdict->policy.inspect != MCPA_INSPECT_OFF && mcpa_revision_is_modern(verdict->decision.revision)) {
         apr_table_unset(r->headers_in, HEADER);
     }
 }
@@ -114,6 +73,8 @@ static apr_status_t withhold(ap_filter_t *f, apr_bucket_brigade *bb, mod_mcp_ver
     mod_mcp_respond_headers(r, verdict, &verdict->policy);
     r->status = mcpa_decision_status(&verdict->decision);
     r->status_line = NULL;
+    r->content_encoding = NULL;
+    r->content_languages = NULL;
     ap_set_content_type(r, "application/json");
     ap_set_content_length(r, (apr_off_t)strlen(body));
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_pool_create(body, strlen(body), r->pool, f->c->bucket_alloc));

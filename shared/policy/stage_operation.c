@@ -18,6 +18,46 @@ static const struct {
     { "tasks/cancel", offsetof(mcpa_rpc_t, task_id), false },
 };
 
+/* Moves over one character of a path, which may be written in percent. */
+static char next_char(mcpa_str_t *rest)
+{
+    static const struct {
+        const char *code;
+        char c;
+    } codes[] = { { "2e", '.' }, { "2f", '/' }, { "5c", '/' } };
+    char c = rest->ptr[0];
+    size_t len = 1;
+
+    for (size_t i = 0; c == '%' && rest->len >= 3 && i < sizeof(codes) / sizeof(codes[0]); i++) {
+        if (mcpa_str_ieq((mcpa_str_t){ rest->ptr + 1, 2 }, mcpa_str(codes[i].code))) {
+            c = codes[i].c;
+            len = 3;
+        }
+    }
+    rest->ptr += len;
+    rest->len -= len;
+    return c == '\\' ? '/' : c;
+}
+
+/* Whether a segment of it is "." or "..": the server that resolves them reads another resource than the one that the rules were
+ * asked for. */
+static bool climbs(mcpa_str_t uri)
+{
+    size_t len = 0, dots = 0; /* of the segment so far */
+
+    while (uri.len > 0) {
+        char c = next_char(&uri);
+        bool is_end = c == '/' || c == '?' || c == '#';
+
+        if (is_end && len > 0 && len == dots && dots <= 2) {
+            return true;
+        }
+        len = is_end ? 0 : len + 1;
+        dots = is_end ? 0 : dots + (c == '.');
+    }
+    return len > 0 && len == dots && dots <= 2;
+}
+
 static mcpa_reason_t refuse_params(mcpa_work_t *w)
 {
     return mcpa_work_refuse(w, MCPA_REASON_MESSAGE_MALFORMED, MCPA_RPC_CODE_PARAMS);
@@ -61,7 +101,7 @@ static bool add_scopes(mcpa_out_t *out, const char *scopes)
 static mcpa_reason_t add_thing(mcpa_work_t *w, mcpa_out_t *scopes, const char *method, mcpa_str_t name)
 {
     mcpa_ruling_t ruling = mcpa_operation_rule(w->policy->operations, mcpa_str(method), name), own = w->decision->ruling;
-    mcpa_reason_t reason = judge(w, ruling);
+    mcpa_reason_t reason = mcpa_str_eqz(mcpa_str(method), "resources/read") && climbs(name) ? refuse_params(w) : judge(w, ruling);
 
     if (reason != MCPA_REASON_PASS) {
         return reason;
@@ -124,6 +164,10 @@ static mcpa_reason_t find_in_headers(mcpa_work_t *w)
         if (is_operation(w, named[i].method) && !has_name) {
             return MCPA_REASON_OPERATION_DENIED;
         }
+        if (is_operation(w, named[i].method) && named[i].member == offsetof(mcpa_rpc_t, uri) &&
+            climbs(w->decision->operation_name)) {
+            return refuse_params(w);
+        }
     }
     return MCPA_REASON_PASS;
 }
@@ -140,7 +184,10 @@ static mcpa_reason_t find_in_message(mcpa_work_t *w)
             return mcpa_work_refuse(w, MCPA_REASON_OPERATION_UNKNOWN, MCPA_RPC_CODE_METHOD);
         }
         d->operation_name = *(const mcpa_str_t *)((const char *)&w->message->rpc + named[i].member);
-        return d->operation_name.ptr != NULL ? MCPA_REASON_PASS : refuse_params(w);
+        if (d->operation_name.ptr == NULL || (named[i].member == offsetof(mcpa_rpc_t, uri) && climbs(d->operation_name))) {
+            return refuse_params(w);
+        }
+        return MCPA_REASON_PASS;
     }
     return MCPA_REASON_PASS;
 }

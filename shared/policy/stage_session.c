@@ -22,6 +22,8 @@ void mcpa_decision_session(mcpa_session_key_t *key, const mcpa_decision_t *decis
 }
 
 /* A client that opens more sessions than one may have learns it here, and the server behind keeps none that nobody can use. */
+#define LOOK_AGAIN_S 300 /* a session ends by DELETE, or by being left alone for long */
+
 static mcpa_reason_t check_room(mcpa_work_t *w)
 {
     mcpa_session_key_t key;
@@ -30,8 +32,11 @@ static mcpa_reason_t check_room(mcpa_work_t *w)
         return MCPA_REASON_PASS;
     }
     mcpa_decision_session(&key, w->decision, w->policy, w->env->sessions, MCPA_STR_NONE);
-    return mcpa_sessions_has_room(w->env->sessions, &key, w->env->mono_ns, w->env->session_idle_ns) ? MCPA_REASON_PASS
-                                                                                                    : MCPA_REASON_SESSION_LIMIT;
+    if (mcpa_sessions_has_room(w->env->sessions, &key, w->env->mono_ns, w->env->session_idle_ns)) {
+        return MCPA_REASON_PASS;
+    }
+    w->decision->retry_after_s = LOOK_AGAIN_S;
+    return MCPA_REASON_SESSION_LIMIT;
 }
 
 /* Another's session and none at all are answered alike: as a session that has ended, whose client opens a new one. */

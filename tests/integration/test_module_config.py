@@ -177,6 +177,7 @@ def test_the_good_configuration_is_taken(world):
     (GOOD + "MCPAuthInspect Off\nMCPAuthOperation ping granted", "MCPAuthOperation", "has no effect where requests are not inspected; write MCPAuthInspect Body"),
     (GOOD + "MCPAuthInspect Off\nMCPAuthProtocol 2025-11-25", "MCPAuthProtocol", "has no effect where requests are not inspected"),
     (GOOD + "MCPAuthInspect Off\nMCPAuthMaxBody 1m", "MCPAuthMaxBody", "has no effect where requests are not inspected"),
+    (GOOD + "MCPAuthInspect Headers\nMCPAuthMaxBody 1m", "MCPAuthMaxBody", "has no effect where requests are not inspected"),
     (GOOD + "MCPAuthInspect Off\nMCPAuthRateLimit tool 1/s", "MCPAuthRateLimit", "has no effect where requests are not inspected"),
     (GOOD + "MCPAuthInspect Headers\nMCPAuthProtocol 2025-11-25 2026-07-28", "MCPAuthInspect", "write MCPAuthInspect Body, or MCPAuthProtocol 2026-07-28 alone"),
 ])

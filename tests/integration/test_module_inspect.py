@@ -252,6 +252,52 @@ def test_headers_are_believed_only_where_servers_compare_them(inspected):
             assert post(s, body, path="/headers", headers=wrong).status == 400
 
 
+DECIDING = ["MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Content-Type", "Mcp-Param-Region"]
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/headers"])
+@pytest.mark.parametrize("name", DECIDING)
+def test_connection_cannot_take_away_what_was_decided_by(inspected, path, name):
+    """mod_proxy drops what Connection names: the server would see another request than the gate."""
+    s = inspected
+    body, headers = modern("tools/call", {"name": "public"})
+    headers["Mcp-Param-Region"] = "here"
+    answer = post(s, body, path=path, headers={**headers, "Connection": f"close, {name.lower()}"}, sub=f"strips {name}")
+    assert answer.status == 200 and s.upstream.last.header(name), s.upstream.last.headers
+
+
+@pytest.mark.parametrize("name", DECIDING)
+def test_there_is_one_spelling_of_what_was_decided_by(inspected, name):
+    s = inspected
+    body, headers = modern("tools/call", {"name": "public"})
+    assert post(s, body, headers={**headers, name.replace("-", "_"): "other"}, sub=f"spells {name}").status == 200
+    assert "other" not in str(s.upstream.last.headers)
+
+
+def test_each_included_part_is_decided_by_its_own_rules(world):
+    """What is merged for one subrequest is gone when the next one asks."""
+    guarded = "MCPAuth On\nMCPAuthResource {resource}\nMCPAuthInspect Body\n"
+    s = fixed_stack(world, modules=["proxy", "proxy_http", "include", "mime"],
+                    config="TypesConfig /dev/null\nAddOutputFilter INCLUDES .shtml\n<Directory {folder}/htdocs>\nOptions +Includes\n</Directory>",
+                    locations={"/tree": guarded + "MCPAuthOperation ping denied", "/tree/a": "MCPAuthOperation GET granted", "/tree/b": "MCPAuthOperation GET denied",
+                               "/tree/c": "MCPAuthOperation GET granted"})
+    for name in "abc":
+        (s.httpd.document_root / "tree" / name).mkdir(parents=True)
+        (s.httpd.document_root / "tree" / name / "part.txt").write_text(f"part of {name}")
+    page = "".join(f'<!--#include virtual="/tree/{name}/part.txt" -->;' for name in "abcabc")
+    (s.httpd.document_root / "page.shtml").write_text('<!--#config errmsg="no" -->' + page)
+    token = s.token(scope="other")
+    for _ in range(20):
+        assert s.httpd.get("/page.shtml", token=token).text == "part of a;no;part of c;part of a;no;part of c;"
+
+
+def test_made_up_tools_fill_no_table(inspected):
+    """Who names a thousand tools has as many buckets at the most, and another user's limits hold."""
+    s = inspected
+    assert {post(s, call_tool(f"made-up-{n}"), sub="inventor").status for n in range(200)} <= {200, 429}
+    assert post(s, call_tool("echo"), sub="bystander").status == 200
+
+
 # -- other modes ---------------------------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("chunked", [False, True])
