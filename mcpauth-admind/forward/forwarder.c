@@ -216,6 +216,7 @@ static void fail(admind_forwarder_t *forwarder, const char *words, int64_t wait_
 static void on_taken(void *ctx)
 {
     admind_forwarder_t *forwarder = ctx;
+    bool was_full;
 
     MCPA_CRASH("forward.taken");
     count(forwarder, MCPA_METRIC_FORWARD_RECORDS, (double)forwarder->pack.lines);
@@ -227,8 +228,9 @@ static void on_taken(void *ctx)
     }
     forwarder->failures_in_row = 0;
     forwarder->last_error[0] = '\0';
+    was_full = forwarder->full;
     begin_batch(forwarder);
-    wait_for(forwarder, STEP_FILLING, forwarder->full ? 0 : LINGER_MS);
+    wait_for(forwarder, STEP_FILLING, was_full ? 0 : LINGER_MS);
 }
 
 /* There is something again; the first line read will say since when. */
