@@ -105,6 +105,11 @@ def test_gaps_must_tell_the_exact_number(tmp_path, lost, open_limit, faults):
     assert verdict.faults == faults
 
 
+def test_a_gap_does_not_excuse_the_end_of_a_request_that_was_let_in(tmp_path):
+    lines = [line for line in whole()[:5] if line != record(0, "mcp")] + [{"event": "gap", "lost": 1}]
+    assert judged(tmp_path, lines, 0, SEEN[:3], no_room=True).faults == {"lost": 1, "gaps that tell of more than can be missing": 1}
+
+
 def test_compressed_files_are_read_and_none_twice(tmp_path):
     judged(tmp_path, whole())
     plain = tmp_path / "audit-2026-11-21.jsonl"
