@@ -122,6 +122,9 @@ static void merge_setting(mcpa_policy_t *policy, const mcpa_policy_t *inner, mod
     case MOD_MCP_PROTOCOL:
         policy->protocols = inner->protocols;
         break;
+    case MOD_MCP_STREAM_UNTIL_EXPIRY:
+        policy->stream_until_expiry = inner->stream_until_expiry;
+        break;
     case MOD_MCP_OPERATION: /* adds up: merge_operations */
     case MOD_MCP_REQUIRE:
     case MOD_MCP_SETTINGS:
@@ -263,6 +266,8 @@ const command_rec mod_mcp_commands[] = {
     AP_INIT_TAKE_ARGV("MCPAuthOperation", mod_mcp_set_operation, NULL, ANYWHERE,
                       "METHOD[:NAME], then the scopes it needs, or granted, or denied"),
     AP_INIT_ITERATE("MCPAuthProtocol", mod_mcp_set_protocol, NULL, ANYWHERE, "revisions of the protocol that are let in"),
+    AP_INIT_FLAG("MCPAuthStreamUntilExpiry", mod_mcp_set_stream_until_expiry, NULL, ANYWHERE,
+                 "On or Off: a stream ends with the token it was opened with"),
     /* In servers. */
     AP_INIT_TAKE1("MCPAuthMode", mod_mcp_set_server_mode, NULL, ANYWHERE, "production or development"),
     AP_INIT_ITERATE2("MCPAuthScopeImplies", mod_mcp_set_scope_implies, NULL, ANYWHERE,

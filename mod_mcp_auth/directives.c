@@ -222,6 +222,13 @@ const char *mod_mcp_set_security_headers(cmd_parms *cmd, void *conf, int on)
     return set_flag(cmd, dir, MOD_MCP_SECURITY_HEADERS, &dir->policy.security_headers, on);
 }
 
+const char *mod_mcp_set_stream_until_expiry(cmd_parms *cmd, void *conf, int on)
+{
+    mod_mcp_dir_t *dir = conf;
+
+    return set_flag(cmd, dir, MOD_MCP_STREAM_UNTIL_EXPIRY, &dir->policy.stream_until_expiry, on);
+}
+
 const char *mod_mcp_set_audit(cmd_parms *cmd, void *conf, const char *arg)
 {
     static const char *const words[] = { [MCPA_AUDIT_ON] = "On", [MCPA_AUDIT_OFF] = "Off", [MCPA_AUDIT_REQUIRED] = "Required" };

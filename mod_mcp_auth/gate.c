@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "headers.h"
 #include "respond.h"
+#include "watch.h"
 #include "session.h"
 
 APLOG_USE_MODULE(mcp_auth);
@@ -237,5 +238,11 @@ int mod_mcp_gate_handler(request_rec *r)
     if (!mod_mcp_is_dressed(r, dir)) { /* not the ordinary case */
         answer = enforce(r);
     }
-    return answer == DECLINED && dir->policy.audit == MCPA_AUDIT_REQUIRED ? promise_record(r) : answer;
+    if (answer == DECLINED && dir->policy.audit == MCPA_AUDIT_REQUIRED) {
+        answer = promise_record(r);
+    }
+    if (answer == DECLINED) {
+        mod_mcp_watch_begin(r, mod_mcp_verdict_of(r));
+    }
+    return answer;
 }

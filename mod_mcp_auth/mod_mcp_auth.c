@@ -2,6 +2,7 @@
 /* The module record and, in the order in which a request meets them, its hooks. */
 #include "mod_mcp_auth.h"
 
+#include "http_connection.h"
 #include "http_protocol.h"
 #include "http_request.h"
 #include "mod_status.h"
@@ -19,6 +20,7 @@
 #include "loose.h"
 #include "session.h"
 #include "status.h"
+#include "watch.h"
 #include "wellknown.h"
 
 static int pre_config(apr_pool_t *pconf, apr_pool_t *plog __attribute__((unused)), apr_pool_t *ptemp __attribute__((unused)))
@@ -42,6 +44,8 @@ static void register_hooks(apr_pool_t *pool)
 #endif
 
     /* A request. Between these two httpd logs its headers at trace4. */
+    ap_hook_pre_connection(mod_mcp_watch_upstream, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_read_request(mod_mcp_watch_forget, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_post_read_request(mod_mcp_hide_credential, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_quick_handler(mod_mcp_wellknown_handle, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_translate_name(mod_mcp_gate_translate, NULL, NULL, APR_HOOK_REALLY_FIRST);
@@ -63,6 +67,7 @@ static void register_hooks(apr_pool_t *pool)
     mod_mcp_answer_register(pool);
     mod_mcp_audit_register(pool);
     mod_mcp_body_register();
+    mod_mcp_watch_register();
     mod_mcp_session_register();
     mod_mcp_lists_register();
     APR_OPTIONAL_HOOK(ap, status_hook, mod_mcp_status, NULL, NULL, APR_HOOK_MIDDLE);

@@ -76,6 +76,7 @@ typedef struct mcpa_policy {
     bool identity_headers;
     bool forward_token;
     bool security_headers;
+    bool stream_until_expiry;      /* a stream ends with the token it was opened with */
     mcpa_audit_mode_t audit;
     uint64_t generation;           /* of the whole configuration; part of the token cache's key */
 } mcpa_policy_t;

@@ -116,7 +116,8 @@ def c_defaults():
         "MCPAuthSessionTable": only(r"#define SESSION_ENTRIES +(\d+)", config),
         "MCPAuthSessionTimeout": only(r"#define SESSION_IDLE_NS +\(UINT64_C\((\d+)\) \* 3600 \* 1000000000\)", config) + "h",
     }
-    for directive, member in {"IdentityHeaders": "identity_headers", "ForwardToken": "forward_token", "SecurityHeaders": "security_headers"}.items():
+    for directive, member in {"IdentityHeaders": "identity_headers", "ForwardToken": "forward_token", "SecurityHeaders": "security_headers",
+                             "StreamUntilExpiry": "stream_until_expiry"}.items():
         found["MCPAuth" + directive] = on[f"policy.{member} = true" in create]
     return found
 
