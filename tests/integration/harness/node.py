@@ -135,6 +135,15 @@ class ConformanceServer(_Server):
         self._wait(self.port)
 
 
+class ParseServer(_Server):
+    """Answers each POST with what Node's parser finds in its body."""
+
+    def __init__(self, node):
+        self.port = free_port()
+        self.process = node.spawn(f"parse-server-{self.port}", "parse-server.mjs", str(self.port))
+        self._wait(self.port)
+
+
 class Conformance:
     """One run of the official conformance tool against a server, begun at once: `selection` are its options, as "--requirements", "2026-07-28"."""
 

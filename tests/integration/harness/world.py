@@ -13,7 +13,7 @@ from .canary import Canaries
 from .httpd import Httpd
 from .issuer import Issuer
 from .monitoring import Alertmanager, Prometheus
-from .node import ConformanceServer, Everything, Node, Provider
+from .node import ConformanceServer, Everything, Node, ParseServer, Provider
 from .process import wait_until
 from .rpc import call_tool
 from .streams import Streams
@@ -87,6 +87,10 @@ class World:
     def everything(self):
         """server-everything, the MCP project's own."""
         return self._add(Everything(self.node))
+
+    def parse_server(self):
+        """An upstream that tells what Node's parser finds in a body."""
+        return self._add(ParseServer(self.node))
 
     def conformance_server(self, careless=False):
         """Ours, with what the scenarios of the conformance tool call."""
