@@ -12,6 +12,7 @@
 #include "places.h"
 #include "policy/metadata.h"
 #include "prepare.h"
+#include "securitytxt.h"
 
 APLOG_USE_MODULE(mcp_auth);
 
@@ -244,6 +245,7 @@ int mod_mcp_check_config(apr_pool_t *pconf, apr_pool_t *plog __attribute__((unus
         ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG && ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_CONFIG_TEST;
     for (server_rec *server = s; server; server = server->next) {
         mod_mcp_prepare_server(&checks, server);
+        mod_mcp_securitytxt_prepare(&checks, mod_mcp_server_of(server));
     }
     check_sections(&checks);
     if (!mod_mcp_global()->guarded) {

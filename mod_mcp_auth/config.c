@@ -56,6 +56,9 @@ void *mod_mcp_server_merge(apr_pool_t *pool, void *base, void *add)
     if (!inner->issuers) {
         merged->issuers = outer->issuers;
     }
+    if (!inner->security_txt.text) {
+        merged->security_txt = outer->security_txt;
+    }
     merged->pairs = apr_array_append(pool, outer->pairs, inner->pairs);
     return merged;
 }
@@ -274,6 +277,7 @@ const command_rec mod_mcp_commands[] = {
                      "a broad scope, then narrow ones it includes"),
     AP_INIT_TAKE2("MCPAuthScopeAlias", mod_mcp_set_scope_alias, NULL, ANYWHERE,
                   "a scope of old tokens, then the one it stands for"),
+    AP_INIT_TAKE1("MCPAuthSecurityTxt", mod_mcp_set_security_txt, NULL, ANYWHERE, "file served as /.well-known/security.txt"),
     AP_INIT_TAKE1("MCPAuthKeyWait", mod_mcp_set_key_wait, NULL, ANYWHERE, "milliseconds a request may wait for an unknown key"),
     AP_INIT_TAKE1("MCPAuthSocket", mod_mcp_set_socket, NULL, ANYWHERE, "path of the daemon's socket"),
     AP_INIT_TAKE1("MCPAuthStateDir", mod_mcp_set_state_dir, NULL, ANYWHERE, "directory of the policy snapshot and the keys"),

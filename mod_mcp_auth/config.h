@@ -78,24 +78,26 @@ typedef struct mod_mcp_scope_pair {
     int line;
 } mod_mcp_scope_pair_t;
 
-struct mod_mcp_documents;
-
-typedef struct mod_mcp_server {
-    bool mode_set, development;
-    apr_array_header_t *issuers; /* const mcpa_issuer_t *, NULL-terminated behind the count; NULL: none written here */
-    apr_array_header_t *pairs;   /* mod_mcp_scope_pair_t */
-    /* Made by the checks. */
-    const char *vhost; /* ServerName, for records */
-    mcpa_scope_model_t *scope_model;
-    const struct mod_mcp_documents *documents; /* NULL: no guarded section answers here */
-} mod_mcp_server_t;
-
-/* A value that there is one of in the whole server. */
+/* A value with the line it was written in. */
 typedef struct mod_mcp_single {
     const char *text;
     const char *file;
     int line;
 } mod_mcp_single_t;
+
+struct mod_mcp_documents;
+
+typedef struct mod_mcp_server {
+    bool mode_set, development;
+    apr_array_header_t *issuers; /* const mcpa_issuer_t *, NULL-terminated behind the count; NULL: none written here */
+    mod_mcp_single_t security_txt;
+    apr_array_header_t *pairs;   /* mod_mcp_scope_pair_t */
+    /* Made by the checks. */
+    const char *vhost; /* ServerName, for records */
+    mcpa_scope_model_t *scope_model;
+    const char *security_text;                 /* what security_txt names; NULL: nothing */
+    const struct mod_mcp_documents *documents; /* NULL: no guarded section answers here */
+} mod_mcp_server_t;
 
 typedef struct mod_mcp_global {
     mod_mcp_single_t socket, state_dir, spool_dir, key_wait, token_cache, limit_table, session_table, session_timeout;

@@ -34,6 +34,8 @@ const char *mod_mcp_set_server_mode(cmd_parms *cmd, void *conf, const char *arg)
 const char *mod_mcp_set_scope_implies(cmd_parms *cmd, void *conf, const char *broad, const char *narrow);
 const char *mod_mcp_set_scope_alias(cmd_parms *cmd, void *conf, const char *legacy, const char *current);
 
+const char *mod_mcp_set_security_txt(cmd_parms *cmd, void *conf, const char *arg);
+
 /* One value for the whole server, wherever it is written. */
 const char *mod_mcp_set_key_wait(cmd_parms *cmd, void *conf, const char *arg);
 const char *mod_mcp_set_socket(cmd_parms *cmd, void *conf, const char *arg);

@@ -72,6 +72,21 @@ const char *mod_mcp_set_scope_alias(cmd_parms *cmd, void *conf __attribute__((un
     return add_pair(cmd, true, legacy, current);
 }
 
+const char *mod_mcp_set_security_txt(cmd_parms *cmd, void *conf __attribute__((unused)), const char *arg)
+{
+    mod_mcp_single_t *line = &mod_mcp_server_of(cmd->server)->security_txt;
+    const char *error = enter_server(cmd);
+
+    if (error) {
+        return error;
+    }
+    if (arg[0] != '/' || !mcpa_text_is_printable(mcpa_str(arg))) {
+        return apr_psprintf(cmd->pool, "MCPAuthSecurityTxt: must be an absolute path, not \"%s\"", arg);
+    }
+    *line = (mod_mcp_single_t){ apr_pstrdup(cmd->pool, arg), cmd->directive->filename, cmd->directive->line_num };
+    return NULL;
+}
+
 static const char *set_single(cmd_parms *cmd, mod_mcp_single_t *single, const char *text)
 {
     const char *error = enter_server(cmd);

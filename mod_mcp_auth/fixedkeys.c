@@ -59,6 +59,11 @@ static char *read_file(const char *path, size_t max, bool is_secret, apr_pool_t 
     return *error ? NULL : text;
 }
 
+const char *mod_mcp_plain_file_read(const char *path, apr_size_t max, apr_pool_t *pool, apr_size_t *len, const char **error)
+{
+    return read_file(path, max, false, pool, len, error);
+}
+
 static mcpa_str_t without_line_end(const char *text, size_t len)
 {
     size_t end = len;

@@ -10,5 +10,8 @@
  * must belong to root or to who starts httpd, and nobody else may read it. A line end behind a secret of text is not part of it.
  */
 mcpa_jwks_t *mod_mcp_fixed_keys_read(const mcpa_issuer_t *issuer, apr_pool_t *pool, const char **error);
+/* Any other file of the administrator's, of 'max' bytes at most and nobody else's to write; not NUL-terminated. NULL: *error is a phrase for behind its
+ * name. */
+const char *mod_mcp_plain_file_read(const char *path, apr_size_t max, apr_pool_t *pool, apr_size_t *len, const char **error);
 
 #endif

@@ -90,6 +90,11 @@ const char *mod_mcp_respond_body(request_rec *r, const mod_mcp_verdict_t *verdic
 
 int mod_mcp_respond_send(request_rec *r, int status, const char *body)
 {
+    return mod_mcp_respond_text(r, status, "application/json", body);
+}
+
+int mod_mcp_respond_text(request_rec *r, int status, const char *type, const char *body)
+{
     apr_bucket_alloc_t *alloc = r->connection->bucket_alloc;
     apr_bucket_brigade *bb = apr_brigade_create(r->pool, alloc);
 
@@ -102,7 +107,7 @@ int mod_mcp_respond_send(request_rec *r, int status, const char *body)
     r->output_filters = r->proto_output_filters;
     ap_run_insert_error_filter(r);
     if (body) {
-        ap_set_content_type(r, "application/json");
+        ap_set_content_type(r, type);
         ap_set_content_length(r, (apr_off_t)strlen(body));
         APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_pool_create(body, strlen(body), r->pool, alloc));
     }

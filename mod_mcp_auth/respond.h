@@ -13,5 +13,7 @@ void mod_mcp_respond_headers(request_rec *r, const mod_mcp_verdict_t *verdict, c
 const char *mod_mcp_respond_body(request_rec *r, const mod_mcp_verdict_t *verdict);
 /* Writes a complete answer; body NULL: none. For the well-known documents too. Returns DONE. */
 int mod_mcp_respond_send(request_rec *r, int status, const char *body);
+/* The same for other text than JSON. */
+int mod_mcp_respond_text(request_rec *r, int status, const char *type, const char *body);
 
 #endif

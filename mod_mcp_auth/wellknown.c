@@ -9,6 +9,7 @@
 #include "context.h"
 #include "policy/metadata.h"
 #include "respond.h"
+#include "securitytxt.h"
 
 /* Room for the longest one there can be; given back as soon as its text is copied. */
 #define DOCUMENT_BYTES ((MCPA_ISSUERS_MAX + 2) * (MCPA_CLAIM_MAX_BYTES + 8) + MCPA_ISSUERS_MAX * MCPA_SCOPE_TEXT_MAX_BYTES)
@@ -177,6 +178,9 @@ int mod_mcp_wellknown_handle(request_rec *r, int lookup)
         return DECLINED;
     }
     mod_mcp_show_credential(r);
+    if (!r->proxyreq && mod_mcp_securitytxt_wanted(r)) {
+        return mod_mcp_securitytxt_serve(r);
+    }
     documents = mod_mcp_server_of(r->server)->documents;
     /* r->uri is the path as sent: nothing was decoded or folded yet. */
     if (!documents || r->proxyreq || !r->uri || strncmp(r->uri, MCPA_METADATA_PREFIX, PREFIX_LEN) != 0 ||

@@ -57,6 +57,7 @@ IN_LOCATION = [
     ("MCPAuthScopeImplies a b", "", "write it outside of sections"),
     ("MCPAuthScopeAlias a b", "", "write it outside of sections"),
     ("MCPAuthKeyWait 10", "", "write it outside of sections"),
+    ("MCPAuthSecurityTxt /x", "", "write it outside of sections"),
     ("MCPAuthSocket /x/y", "", "write it outside of sections"),
     ("MCPAuthStateDir /x", "", "write it outside of sections"),
     ("MCPAuthSpoolDir /x", "", "write it outside of sections"),
@@ -94,6 +95,7 @@ IN_SERVER = [
     ("MCPAuthMode test", "production or development"),
     ("MCPAuthScopeImplies a \"b,\\\"c\"", "are not two scopes"),
     ("MCPAuthScopeAlias \"a b\" c", "are not two scopes"),
+    ("MCPAuthSecurityTxt security.txt", "must be an absolute path"),
     ("MCPAuthKeyWait soon", "must be a number from 0 to 60000"),
     ("MCPAuthKeyWait 60001", "must be a number from 0 to 60000"),
     ("MCPAuthSocket run/mcpauth.sock", "there is only one|must be an absolute path"),
@@ -235,6 +237,26 @@ def test_a_short_secret_is_refused(world):
     os.chmod(secret, 0o600)
     httpd = world.httpd(start=False, mode="production", locations={"/mcp": GOOD + f"MCPAuthIssuer https://hs.example.com secret=file:{secret}"})
     refuses(httpd, "MCPAuthIssuer https://hs", "make one of at least 32 bytes")
+
+
+@pytest.mark.parametrize("text, words", [
+    ("Expires: 2099-01-01T00:00:00Z\n", "has no line \"Contact:"), ("Contact: mailto:x@example.com\n", "has not exactly one line \"Expires:"),
+    ("Contact: mailto:x@example.com\nExpires: 2099-01-01T00:00:00Z\nExpires: 2098-01-01T00:00:00Z\n", "has not exactly one line"),
+    ("Contact: mailto:x@example.com\nExpires: soon\n", "has not exactly one line"), (None, "No such file"), ("Contact: a\0b\n", "is no text in UTF-8"), ("x" * 40000, "is longer than 32768 bytes"),
+])
+def test_a_bad_security_txt_is_refused(world, text, words):
+    path = world.scratch / "security.txt"
+    if text is not None:
+        path.write_text(text)
+    httpd = world.httpd(start=False, mode="production", config=f"MCPAuthSecurityTxt {path}", locations={"/mcp": GOOD})
+    refuses(httpd, "MCPAuthSecurityTxt", words)
+
+
+def test_an_expired_security_txt_is_served_with_a_warning(world):
+    path = world.scratch / "security.txt"
+    path.write_text("# x\ncontact: mailto:x@example.com\r\nEXPIRES:  2020-01-01T00:00:00Z\r\n")
+    status, said = world.httpd(start=False, mode="production", config=f"MCPAuthSecurityTxt {path}", locations={"/mcp": GOOD}).configtest()
+    assert status == 0 and "MCPA0132" in said and "expired at 2020-01-01T00:00:00Z; look it over" in said, said
 
 
 def test_a_key_file_with_a_private_key_is_refused(world):

@@ -113,3 +113,23 @@ ServerName three.example.com
         assert answer.status == 200 and answer.json()["resource"] == f"https://{name}.example.com/mcp"
     answer = httpd.get(PREFIX + "/mcp", headers={"Host": "three.example.com"})
     assert answer.status == 404 and "json" not in answer.header("Content-Type")
+
+
+def test_security_txt_is_served_to_everybody(world):
+    text = "Contact: mailto:security@example.com\nExpires: 2099-01-01T00:00:00Z\n"
+    path = world.scratch / "security.txt"
+    path.write_text(text)
+    inside = f"MCPAuthSecurityTxt {path}\nProxyPass / http://127.0.0.1:1/\n<VirtualHost 127.0.0.1:{{port}}>\nServerName a.example\n</VirtualHost>\n"
+    s = fixed_stack(world, config=inside + "<VirtualHost 127.0.0.1:{port}>\nServerName b.example\n<Location />\nRequire all denied\n</Location>\n</VirtualHost>")
+    place = "/.well-known/security.txt"
+    for host in ("a.example", "b.example"):
+        answer = s.httpd.get(place, headers={"Host": host})
+        assert (answer.status, answer.header("Content-Type"), answer.text) == (200, "text/plain; charset=utf-8", text)
+    assert s.httpd.send("HEAD", place).status == 200
+    assert s.httpd.send("POST", place, body="x").status == 405
+    assert s.httpd.get(place + "/", headers={"Host": "b.example"}).status == 403 and s.httpd.get("/.well-known/security.txt2", headers={"Host": "b.example"}).status == 403
+
+
+def test_without_a_line_there_is_no_security_txt(world):
+    s = fixed_stack(world)
+    assert s.httpd.get("/.well-known/security.txt").status == 404
