@@ -24,7 +24,8 @@ static _Thread_local watched_t *current;
 
 int mod_mcp_watch_forget(request_rec *r)
 {
-    if (!r->main && !r->prev) {
+    /* After a redirect, too: it may come from a request that was never read whole, of which nobody was told. */
+    if (!r->main) {
         current = NULL;
     }
     return DECLINED;
