@@ -29,6 +29,21 @@ static mcpa_str_t only_field(const char *text, const char *name, unsigned *n)
     return *n == 1 ? value : MCPA_STR_NONE;
 }
 
+static bool is_date(mcpa_str_t value)
+{
+    static const char shape[] = "0000-00-00T00:00:00";
+
+    for (size_t i = 0; i < DATE_LEN; i++) {
+        bool fits =
+            value.len >= DATE_LEN && (shape[i] == '0' ? value.ptr[i] >= '0' && value.ptr[i] <= '9' : value.ptr[i] == shape[i]);
+
+        if (!fits) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static const char *fault_of(const char *text, size_t len, mcpa_str_t *expires)
 {
     unsigned n = 0;
@@ -41,7 +56,7 @@ static const char *fault_of(const char *text, size_t len, mcpa_str_t *expires)
         return "has no line \"Contact: mailto:...\" or \"Contact: https://...\"; RFC 9116 asks for one";
     }
     *expires = only_field(text, "Expires", &n);
-    return expires->len >= DATE_LEN ? NULL : "has not exactly one line \"Expires: 2027-01-31T00:00:00Z\"; RFC 9116 asks for it";
+    return is_date(*expires) ? NULL : "has not exactly one line \"Expires: 2027-01-31T00:00:00Z\"; RFC 9116 asks for it";
 }
 
 void mod_mcp_securitytxt_prepare(mod_mcp_checks_t *checks, mod_mcp_server_t *server)

@@ -33,13 +33,14 @@ int mod_mcp_watch_forget(request_rec *r)
 
 void mod_mcp_watch_begin(request_rec *r, const mod_mcp_verdict_t *verdict)
 {
-    if (r->main || !r->proxyreq) {
+    if (r->main) {
         return;
     }
     current = apr_pcalloc(r->pool, sizeof(*current));
     current->r = r;
-    if (verdict && verdict->policy.stream_until_expiry) {
-        current->until = apr_time_from_sec(verdict->decision.principal.expires_s);
+    if (verdict && verdict->policy.stream_until_expiry && verdict->decision.issuer) {
+        /* As long as the token would be let in. */
+        current->until = apr_time_from_sec(verdict->decision.principal.expires_s + verdict->decision.issuer->skew_s);
     }
 }
 
@@ -56,14 +57,15 @@ static bool is_stream(const request_rec *r)
     return r->content_type && !ap_cstr_casecmpn(r->content_type, STREAM, strlen(STREAM));
 }
 
-/* The rest of the request is nobody's fault that the error log should know: as many as clients like. */
-static apr_status_t give_up(request_rec *r, apr_status_t why)
+/* What becomes of the request now is nobody's fault that the error log should know, and comes as often as clients like: nothing
+ * more is logged of it below "crit". */
+static apr_status_t give_up(request_rec *r)
 {
     static const struct ap_logconf quiet = { .module_levels = NULL, .level = APLOG_CRIT };
 
     r->log = &quiet;
     r->connection->keepalive = AP_CONN_CLOSE;
-    return why;
+    return APR_ECONNABORTED;
 }
 
 /* Milliseconds until the earlier of the two, -1: no end; not more than LOOK_MS where nobody wakes us. */
@@ -76,6 +78,11 @@ static int time_left(apr_time_t now, apr_time_t until, apr_time_t timeout_at, bo
         return LOOK_MS;
     }
     return ms > 3600000 ? 3600000 : (int)ms;
+}
+
+static bool is_over(const watched_t *watched, apr_time_t now)
+{
+    return watched->until && now >= watched->until;
 }
 
 /* Until the upstream has something to say, or there is a reason not to wait. */
@@ -94,10 +101,10 @@ static apr_status_t await_upstream(const watched_t *watched, conn_rec *upstream)
         int n;
 
         if (r->connection->aborted) {
-            return give_up(r, APR_ECONNABORTED);
+            return give_up(r);
         }
-        if (watched->until && now >= watched->until) {
-            return give_up(r, APR_TIMEUP);
+        if (is_over(watched, now)) {
+            return give_up(r);
         }
         if (timeout_at && now >= timeout_at) {
             return APR_TIMEUP;
@@ -121,7 +128,14 @@ static apr_status_t filter_watch(ap_filter_t *f, apr_bucket_brigade *bb, ap_inpu
     apr_bucket_brigade *ahead = f->ctx; /* one for all requests of the connection: it lives in its memory */
     apr_status_t rv;
 
-    if (!watched || block != APR_BLOCK_READ || mode == AP_MODE_INIT || !is_stream(watched->r)) {
+    if (!watched || mode == AP_MODE_INIT || !is_stream(watched->r)) {
+        return ap_get_brigade(f->next, bb, mode, block, readbytes);
+    }
+    /* Also where the upstream never pauses. */
+    if (is_over(watched, apr_time_now())) {
+        return give_up(watched->r);
+    }
+    if (block != APR_BLOCK_READ) {
         return ap_get_brigade(f->next, bb, mode, block, readbytes);
     }
     /* What was read from the socket already would wait for nothing. */

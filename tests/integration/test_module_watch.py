@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A stream on which the server says nothing ends when its client leaves, and when the token it was opened with expires; the server sees that at once."""
+import contextlib
+import re
 import socket
 import ssl
 import threading
@@ -7,7 +9,7 @@ import time
 
 import pytest
 
-from harness import free_port, h2_request, wait_until
+from harness import h2_request, wait_until
 from module_parts import fixed_stack
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -18,10 +20,10 @@ class Silent:
     """An upstream on kept-alive connections: GETs get a stream with one event and then nothing, other requests an answer. ended: streams whose connection was closed."""
 
     def __init__(self):
-        self.port = free_port()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self.opened, self.ended, self.connections = [], [], 0
-        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self.opened, self.ended, self.connections, self.busy = [], [], 0, False
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -46,16 +48,29 @@ class Silent:
                 data += more
                 if stream or b"\r\n\r\n" not in data:
                     continue
-                line = data.split(b"\r\n", 1)[0].decode()
-                data = b""
+                head, rest = data.split(b"\r\n\r\n", 1)
+                length = re.search(rb"(?mi)^content-length: (\d+)", head)
+                if len(rest) < (int(length[1]) if length else 0):
+                    continue
+                line, data = head.split(b"\r\n", 1)[0].decode(), b""
                 if line.startswith("GET"):
                     stream = line.split()[1]
                     self.opened.append(stream)
                     connection.sendall(HEAD + b"a\r\ndata: one\n\r\n")
+                    if self.busy:
+                        self._talk(connection)
+                        break
                 else:
                     connection.sendall(PLAIN)
         if stream:
             self.ended.append(stream)
+
+    @staticmethod
+    def _talk(connection):
+        more = b"100\r\n" + b": " + b"x" * 253 + b"\n\r\n"
+        with contextlib.suppress(OSError):
+            for _ in range(1000000):
+                connection.sendall(more * 64)
 
     def stop(self):
         self._listener.close()
@@ -65,7 +80,7 @@ class Silent:
 def quiet(world, request):
     upstream = Silent()
     guarded = "MCPAuth On\nMCPAuthResource {resource}\n"
-    yield fixed_stack(world, mpm=request.param, upstream=upstream, tls=world.tls, modules=["proxy", "proxy_http", "http2"][:2 if request.param == "prefork" else 3],
+    yield fixed_stack(world, mpm=request.param, upstream=upstream, tls=world.tls, issuer_options="skew=0", modules=["proxy", "proxy_http", "http2"][:2 if request.param == "prefork" else 3],
                       location="MCPAuthStreamUntilExpiry On", config="" if request.param == "prefork" else "Protocols h2 h2c http/1.1",
                       locations={"/brief": guarded + "ProxyPass {upstream}/brief timeout=2", "/long": guarded + "ProxyPass {upstream}/long",
                                  "/shadow": guarded.replace("On", "Shadow", 1) + "ProxyPass {upstream}/shadow"})
@@ -78,8 +93,10 @@ def open_stream(s, path, token, tls=None):
         client = tls.wrap_socket(client, server_hostname="localhost")
     client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
     received = b""
-    while b"data: one\n" not in received:
-        received += client.recv(65536)
+    while not re.search(rb"data: one\n(\r\n|:)", received):
+        more = client.recv(65536)
+        assert more, received
+        received += more
     return client
 
 
@@ -122,6 +139,16 @@ def test_a_stream_ends_with_its_token(quiet):
     assert "error reading" not in s.httpd.error_log()
 
 
+def test_a_stream_that_never_pauses_ends_with_its_token_too(quiet):
+    s = quiet
+    s.upstream.busy = True
+    with open_stream(s, "/mcp/busy", s.token(expires_in=3)) as client:
+        client.settimeout(30)
+        while client.recv(65536):
+            pass
+    wait_until(lambda: "/mcp/busy" in s.upstream.ended, 10, "the server to see the end")
+
+
 def test_proxys_own_timeout_holds(quiet):
     s = quiet
     with open_stream(s, "/brief/timeout", s.token()) as client:
@@ -135,5 +162,5 @@ def test_http2_streams_end_alike(quiet):
     if "http2" not in s.httpd.modules:
         return  # mod_http2 does not go with prefork
     with pytest.raises((TimeoutError, OSError, AssertionError, ConnectionError)):
-        h2_request(s.httpd.port, path="/mcp/h2", token=s.token(), timeout=1)
+        h2_request(s.httpd.port, path="/mcp/h2", token=s.token(), timeout=5)
     wait_until(lambda: "/mcp/h2" in s.upstream.ended, 15, "the server to see the end")
