@@ -130,15 +130,21 @@ static uint64_t load(const _Atomic uint64_t *word)
     return atomic_load_explicit(word, memory_order_acquire);
 }
 
-/* The way of this very binding, published and live; -1: none. */
+static bool is_bound(const set_t *set, int way, const mcpa_session_key_t *key)
+{
+    return load(&set->session[way]) == key->session && load(&set->binding[way]) == key->binding;
+}
+
+/* The way of this very binding, published and live; -1: none. The words are looked at once more after the time: it may be that of
+ * another session, which took the way of one that had ended while we looked, and was published after its words were written. */
 static int find_way(const set_t *set, const mcpa_session_key_t *key, uint64_t now_ns, uint64_t idle_ns, uint64_t *used)
 {
     for (int way = 0; way < WAYS; way++) {
-        if (load(&set->session[way]) != key->session || load(&set->binding[way]) != key->binding) {
+        if (!is_bound(set, way, key)) {
             continue;
         }
         *used = load(&set->used[way]);
-        if ((*used & BUSY) == 0 && is_live(*used, now_ns, idle_ns)) {
+        if ((*used & BUSY) == 0 && is_live(*used, now_ns, idle_ns) && is_bound(set, way, key)) {
             return way;
         }
     }

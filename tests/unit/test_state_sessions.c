@@ -266,7 +266,7 @@ static void one_id_never_has_two_owners(void **state)
     scene_t *scene = new_scene();
 
     (void)state;
-    scene->rounds = 3000;
+    scene->rounds = 30000;
     run_crowd(2, 2, fight, scene); /* one member an owner */
     assert_true(atomic_load(&scene->bound) > 100);
     assert_int_equal(atomic_load(&scene->shared), 0);
