@@ -113,7 +113,7 @@ def test_server_learns_at_once_that_the_client_left(quiet):
         assert s.call(token=s.token()).status == 200
         path = f"/mcp/left{bool(tls)}"
         client = open_stream(s, path, s.token(), tls)
-        time.sleep(0.3)
+        time.sleep(0.3)  # for a stream that ends by itself to have done so; were it too short, less would be tested
         assert path in s.upstream.opened and path not in s.upstream.ended
         client.close()
         wait_until(lambda path=path: path in s.upstream.ended, 10, "the server to see the end")

@@ -110,7 +110,7 @@ static void *commit_all(void *arg)
     for (int i = 1; i <= TOTAL; i++) {
         commit(i, (size_t)(i * 13 % 900));
         if (i % 100 == 0) {
-            usleep(500);
+            usleep(500); /* so that the link is at work between commits, too; nothing is decided by how long */
         }
     }
     return NULL;
@@ -135,7 +135,7 @@ static void link_delivers_every_record_once_to_a_daemon_that_keeps_dying(void **
         mcpa_frame_t frame;
 
         if (peer < 0 && !try_accept()) {
-            usleep(500);
+            usleep(500); /* before it looks again, a bounded number of times; what counts is what was journalled */
             continue;
         }
         if (!hear()) {

@@ -95,6 +95,7 @@ async function log(_args, ctx) {
 async function reconnect(_args, ctx) {
   await sleep(20);
   ctx.http?.closeSSE?.();
+  // The answer shall come when the stream has ended. Too early would fail the scenario, at the server and at the gate alike.
   await sleep(50);
   return said(text('After the reconnection'));
 }
