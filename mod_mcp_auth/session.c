@@ -25,9 +25,10 @@ static bool is_success(const request_rec *r)
 }
 
 /* MCPA_REASON_PASS: there is none, or it is the caller's from now on. */
-static mcpa_reason_t bind_session(const request_rec *r, const mod_mcp_verdict_t *verdict, mcpa_sessions_t *sessions)
+static mcpa_reason_t bind_session(const request_rec *r, mod_mcp_verdict_t *verdict, mcpa_sessions_t *sessions)
 {
     const char *opened = apr_table_get(r->headers_out, HEADER);
+    uint64_t now_ns = (uint64_t)mod_mcp_mono_us() * 1000, idle_ns = mod_mcp_global()->session_idle_ns;
     mcpa_session_key_t key;
 
     if (!opened || !is_success(r)) {
@@ -37,15 +38,28 @@ static mcpa_reason_t bind_session(const request_rec *r, const mod_mcp_verdict_t 
         return MCPA_REASON_SESSION_UNKNOWN; /* no request could name it */
     }
     mcpa_decision_session(&key, &verdict->decision, &verdict->policy, sessions, mcpa_str(opened));
-    switch (mcpa_sessions_insert(sessions, &key, (uint64_t)mod_mcp_mono_us() * 1000, mod_mcp_global()->session_idle_ns)) {
+    switch (mcpa_sessions_insert(sessions, &key, now_ns, idle_ns)) {
     case MCPA_SESSION_BOUND:
         return MCPA_REASON_PASS;
-    case MCPA_SESSION_FULL:
+    case MCPA_SESSION_FULL: /* here; where the next id would be may have room at once */
+        verdict->decision.retry_after_s = mcpa_sessions_full_for_s(sessions, &key, now_ns, idle_ns);
         return MCPA_REASON_SESSION_LIMIT;
     case MCPA_SESSION_FOREIGN:
         break;
     }
     return MCPA_REASON_SESSION_UNKNOWN;
+}
+
+/* Whether the client asked for the resource itself, that is where MCP says of a 404 that the session is over. Anywhere else below
+ * the Location it says that there is no such file. */
+static bool is_resource(const request_rec *r, const mod_mcp_verdict_t *verdict)
+{
+    const mod_mcp_context_t *context = mod_mcp_context_find(r);
+    const char *host = strstr(verdict->policy.resource, "://");
+    const char *path = host ? strchr(host + 3, '/') : NULL;
+    const char *asked = context ? context->root->parsed_uri.path : NULL;
+
+    return asked && !strcmp(asked, path ? path : "/");
 }
 
 /* It ended at the client's word, or the upstream says that it has. */
@@ -54,7 +68,7 @@ static void forget_session(const request_rec *r, const mod_mcp_verdict_t *verdic
     const char *used = apr_table_get(r->headers_in, HEADER);
     mcpa_session_key_t key;
 
-    if (used && (r->status == HTTP_NOT_FOUND || (r->method_number == M_DELETE && is_success(r)))) {
+    if (used && ((r->status == HTTP_NOT_FOUND && is_resource(r, verdict)) || (r->method_number == M_DELETE && is_success(r)))) {
         mcpa_decision_session(&key, &verdict->decision, &verdict->policy, sessions, mcpa_str(used));
         mcpa_sessions_remove(sessions, &key);
     }

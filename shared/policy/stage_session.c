@@ -21,9 +21,7 @@ void mcpa_decision_session(mcpa_session_key_t *key, const mcpa_decision_t *decis
     mcpa_sessions_key(key, sessions, mcpa_str(policy->resource), id, &owner);
 }
 
-/* A client that opens more sessions than one may have learns it here, and the server behind keeps none that nobody can use. */
-#define LOOK_AGAIN_S 300 /* a session ends by DELETE, or by being left alone for long */
-
+/* Whose session could not be kept anywhere learns it here, and the server behind keeps none that nobody can use. */
 static mcpa_reason_t check_room(mcpa_work_t *w)
 {
     mcpa_session_key_t key;
@@ -32,11 +30,8 @@ static mcpa_reason_t check_room(mcpa_work_t *w)
         return MCPA_REASON_PASS;
     }
     mcpa_decision_session(&key, w->decision, w->policy, w->env->sessions, MCPA_STR_NONE);
-    if (mcpa_sessions_has_room(w->env->sessions, &key, w->env->mono_ns, w->env->session_idle_ns)) {
-        return MCPA_REASON_PASS;
-    }
-    w->decision->retry_after_s = LOOK_AGAIN_S;
-    return MCPA_REASON_SESSION_LIMIT;
+    w->decision->retry_after_s = mcpa_sessions_full_for_s(w->env->sessions, &key, w->env->mono_ns, w->env->session_idle_ns);
+    return w->decision->retry_after_s ? MCPA_REASON_SESSION_LIMIT : MCPA_REASON_PASS;
 }
 
 /* Another's session and none at all are answered alike: as a session that has ended, whose client opens a new one. */

@@ -6,23 +6,26 @@
  *        …
  *
  * magic … secret  init writes them before the block is shared; everyone reads.
- * used            whether the way is taken. 0: free; a time: of the last use, and the way is live until the idle time after it;
- * with BUSY: of the claim by a writer that is not done. Anyone changes it by compare-and-swap, and only such a swap claims,
- * publishes, renews or frees a way. A writer that is killed leaves BUSY behind, which counts as live until the idle time is over
- * and then is claimed like any other way. session, binding, subject    written by who claimed the way, before it is published.
- * binding is made of the session and its owner together, so a way with the words of two writers (one was stopped for longer than
- * the idle time) is nobody's: there is no mixture that gives a session to somebody else. */
+ * used            whether the way is taken: BUSY (1 bit), time (47), turn (16). Time 0: free; else of the last use, and the way
+ * is live until the idle time after it; with BUSY: of the claim by a writer that is not done. Turn counts the claims, so that a
+ * swap never takes the next session of a way for the one that was looked at. Anyone changes the word by compare-and-swap, and
+ * only such a swap claims, publishes, renews or frees a way. A writer that is killed leaves BUSY behind, which counts as live
+ * until the idle time is over and then is claimed like any other way. session, binding, subject    written by who claimed the
+ * way, before it is published. binding is made of the session and its owner together, so a way with the words of two writers (one
+ * was stopped for longer than the idle time) is nobody's: there is no mixture that gives a session to somebody else. */
 #include "state/sessions.h"
 
 #include <stdatomic.h>
 
 #include "state/siphash.h"
 
-#define MAGIC    UINT64_C(0x315353455350434d) /* the last two characters count layouts */
+#define MAGIC    UINT64_C(0x325353455350434d) /* the last two characters count layouts */
 #define WAYS     64                           /* half full on the average: one in ten million sets is full then */
 #define SETS_MIN 16
 #define SETS_MAX (UINT64_C(1) << 28) /* beyond any memory, and within the arithmetic */
 #define BUSY     (UINT64_C(1) << 63)
+#define TURN     UINT64_C(0xffff)   /* more claims of one way than there can be within the time that these bits are of a time */
+#define TRIES    4                  /* for a swap that others of the same subject may win; one is enough, unless they are at it */
 #define RENEW_NS UINT64_C(10000000) /* uses closer to the last one are not written: the line stays with all who read it */
 
 typedef struct set {
@@ -116,13 +119,39 @@ static set_t *set_of(mcpa_sessions_t *table, const mcpa_session_key_t *key)
     return &table->set[key->session & (table->sets - 1)];
 }
 
-/* A claim counts as live: who looks for room or for another owner must not look past it. A clock that another core reads a little
- * earlier makes the difference negative, which is no time at all. */
+static uint64_t time_of(uint64_t used)
+{
+    return used & ~(BUSY | TURN);
+}
+
+/* How long it is live yet; 0: it is not. A claim counts as live: who looks for room or for another owner must not look past it. A
+ * clock that another core reads a little earlier makes the difference negative, which is no time at all. */
+static uint64_t left_ns(uint64_t used, uint64_t now_ns, uint64_t idle_ns)
+{
+    uint64_t since = time_of(used), passed = since < now_ns ? now_ns - since : 0;
+
+    return since != 0 && passed < idle_ns ? idle_ns - passed : 0;
+}
+
 static bool is_live(uint64_t used, uint64_t now_ns, uint64_t idle_ns)
 {
-    uint64_t since = used & ~BUSY;
+    return left_ns(used, now_ns, idle_ns) != 0;
+}
 
-    return used != 0 && (since >= now_ns || now_ns - since < idle_ns);
+/* The words that a swap puts in the place of 'used'. */
+static uint64_t renewed(uint64_t used, uint64_t now_ns)
+{
+    return time_of(now_ns) | (used & TURN);
+}
+
+static uint64_t claimed(uint64_t used, uint64_t now_ns)
+{
+    return BUSY | time_of(now_ns) | ((used + 1) & TURN);
+}
+
+static uint64_t freed(uint64_t used)
+{
+    return used & TURN;
 }
 
 static uint64_t load(const _Atomic uint64_t *word)
@@ -161,8 +190,8 @@ bool mcpa_sessions_use(mcpa_sessions_t *table, const mcpa_session_key_t *key, ui
         return false;
     }
     /* Who loses this swap lost it to another use, or to the session's end, which this request was just before. */
-    if (used < now_ns && now_ns - used >= RENEW_NS) {
-        (void)atomic_compare_exchange_strong(&set->used[way], &used, now_ns);
+    if (time_of(used) < now_ns && now_ns - time_of(used) >= RENEW_NS) {
+        (void)atomic_compare_exchange_strong(&set->used[way], &used, renewed(used, now_ns));
     }
     return true;
 }
@@ -179,43 +208,126 @@ void mcpa_sessions_remove(mcpa_sessions_t *table, const mcpa_session_key_t *key)
         if (way < 0) {
             return;
         }
-        (void)atomic_compare_exchange_strong(&set->used[way], &used, 0);
+        (void)atomic_compare_exchange_strong(&set->used[way], &used, freed(used));
     }
 }
 
-bool mcpa_sessions_has_room(const mcpa_sessions_t *table, const mcpa_session_key_t *key, uint64_t now_ns, uint64_t idle_ns)
+uint32_t mcpa_sessions_full_for_s(const mcpa_sessions_t *table, const mcpa_session_key_t *key, uint64_t now_ns, uint64_t idle_ns)
 {
-    unsigned owned = 0;
+    uint64_t least_ns = idle_ns, least_s;
 
     for (uint64_t i = 0; i < table->sets; i++) {
         const set_t *set = &table->set[i];
 
         for (int way = 0; way < WAYS; way++) {
-            owned += load(&set->subject[way]) == key->subject && is_live(load(&set->used[way]), now_ns, idle_ns);
+            uint64_t used = load(&set->used[way]), left = left_ns(used, now_ns, idle_ns);
+
+            if (left == 0 || ((used & BUSY) == 0 && load(&set->subject[way]) == key->subject)) {
+                return 0;
+            }
+            least_ns = left < least_ns ? left : least_ns;
         }
     }
-    return owned < MCPA_SESSIONS_OWNED_MAX;
+    least_s = least_ns / 1000000000 + 1;
+    return least_s < UINT32_MAX ? (uint32_t)least_s : UINT32_MAX;
 }
 
-/* Whether another owner has the session, or is about to have it. */
+/* ---- what a subject has */
+
+typedef struct share {
+    const _Atomic uint64_t *newcomer; /* 'used' of the one that the others make room for; NULL: it has no way yet */
+    unsigned owned;                   /* with the newcomer */
+    _Atomic uint64_t *oldest;         /* 'used' of that of the others which was not used for longest; NULL: there is none */
+    uint64_t used;                    /* as it was then */
+} share_t;
+
+/* Adds the set's ways that are the subject's, live and published; a way that is claimed has the words of who had it before. The
+ * subject is looked at once more after the time: then a swap of that very time, whose turn is not over, hits that subject's
+ * session or nothing. */
+static void add_owned(share_t *share, set_t *set, uint64_t subject, uint64_t now_ns, uint64_t idle_ns)
+{
+    for (int way = 0; way < WAYS; way++) {
+        uint64_t used;
+
+        if (load(&set->subject[way]) != subject) {
+            continue;
+        }
+        used = load(&set->used[way]);
+        if ((used & BUSY) != 0 || !is_live(used, now_ns, idle_ns) || load(&set->subject[way]) != subject) {
+            continue;
+        }
+        share->owned++;
+        if (&set->used[way] != share->newcomer && (!share->oldest || time_of(used) < time_of(share->used))) {
+            share->oldest = &set->used[way];
+            share->used = used;
+        }
+    }
+}
+
+/* Frees what the subject has beyond its share, the oldest first. Two that do so at once go for the same one, and only one of them
+ * gets it. */
+static void trim(mcpa_sessions_t *table, uint64_t subject, const _Atomic uint64_t *newcomer, uint64_t now_ns, uint64_t idle_ns)
+{
+    for (int tries = 0; tries < TRIES; tries++) {
+        share_t share = { .newcomer = newcomer };
+
+        for (uint64_t i = 0; i < table->sets; i++) {
+            add_owned(&share, &table->set[i], subject, now_ns, idle_ns);
+        }
+        if (share.owned <= MCPA_SESSIONS_OWNED_MAX ||
+            (atomic_compare_exchange_strong(share.oldest, &share.used, freed(share.used)) &&
+             share.owned == MCPA_SESSIONS_OWNED_MAX + 1)) {
+            return;
+        }
+    }
+}
+
+/* ---- opening */
+
+/* Whether another owner has the session, or is about to have it. The session is looked at once more after its binding: a writer
+ * takes the old one out before it writes a binding, so that both are of one owner then. */
 static bool is_foreign(const set_t *set, const mcpa_session_key_t *key, uint64_t now_ns, uint64_t idle_ns)
 {
     for (int way = 0; way < WAYS; way++) {
         if (atomic_load(&set->session[way]) == key->session && is_live(atomic_load(&set->used[way]), now_ns, idle_ns) &&
-            atomic_load(&set->binding[way]) != key->binding) {
+            atomic_load(&set->binding[way]) != key->binding && atomic_load(&set->session[way]) == key->session) {
             return true;
         }
     }
     return false;
 }
 
-static int claim_way(set_t *set, uint64_t claim, uint64_t now_ns, uint64_t idle_ns)
+static int claim_ended(set_t *set, uint64_t now_ns, uint64_t idle_ns, uint64_t *claim)
 {
     for (int way = 0; way < WAYS; way++) {
         uint64_t used = load(&set->used[way]);
 
-        if (!is_live(used, now_ns, idle_ns) && atomic_compare_exchange_strong(&set->used[way], &used, claim)) {
+        *claim = claimed(used, now_ns);
+        if (!is_live(used, now_ns, idle_ns) && atomic_compare_exchange_strong(&set->used[way], &used, *claim)) {
             return way;
+        }
+    }
+    return -1;
+}
+
+/* A way that is not live, else the subject's own that was not used for longest; -1: they are all others'. *claim: its 'used' from
+ * now on. */
+static int claim_way(set_t *set, uint64_t subject, uint64_t now_ns, uint64_t idle_ns, uint64_t *claim)
+{
+    for (int tries = 0; tries < TRIES; tries++) {
+        int way = claim_ended(set, now_ns, idle_ns, claim);
+        share_t share = { 0 };
+
+        if (way >= 0) {
+            return way;
+        }
+        add_owned(&share, set, subject, now_ns, idle_ns);
+        if (!share.oldest) {
+            return -1;
+        }
+        *claim = claimed(share.used, now_ns);
+        if (atomic_compare_exchange_strong(share.oldest, &share.used, *claim)) {
+            return (int)(share.oldest - set->used);
         }
     }
     return -1;
@@ -225,19 +337,20 @@ mcpa_session_insert_t mcpa_sessions_insert(mcpa_sessions_t *table, const mcpa_se
                                            uint64_t idle_ns)
 {
     set_t *set = set_of(table, key);
-    uint64_t claim = now_ns | BUSY;
+    uint64_t claim;
     int way;
 
     if (mcpa_sessions_use(table, key, now_ns, idle_ns)) {
         return MCPA_SESSION_BOUND;
     }
-    if (!mcpa_sessions_has_room(table, key, now_ns, idle_ns)) {
-        return MCPA_SESSION_FULL;
+    if (is_foreign(set, key, now_ns, idle_ns)) {
+        return MCPA_SESSION_FOREIGN; /* before one of his own gives way for nothing */
     }
-    way = claim_way(set, claim, now_ns, idle_ns);
+    way = claim_way(set, key->subject, now_ns, idle_ns, &claim);
     if (way < 0) {
         return MCPA_SESSION_FULL;
     }
+    atomic_store(&set->session[way], 0);
     atomic_store(&set->binding[way], key->binding);
     atomic_store(&set->subject[way], key->subject);
     atomic_store(&set->session[way], key->session);
@@ -245,10 +358,14 @@ mcpa_session_insert_t mcpa_sessions_insert(mcpa_sessions_t *table, const mcpa_se
      * other's, in one order for all, so at least one of them sees the other and withdraws. Until then the way is BUSY and lets
      * nobody in. */
     if (is_foreign(set, key, now_ns, idle_ns)) {
-        (void)atomic_compare_exchange_strong(&set->used[way], &claim, 0);
+        (void)atomic_compare_exchange_strong(&set->used[way], &claim, freed(claim));
         return MCPA_SESSION_FOREIGN;
     }
-    return atomic_compare_exchange_strong(&set->used[way], &claim, now_ns) ? MCPA_SESSION_BOUND : MCPA_SESSION_FULL;
+    if (!atomic_compare_exchange_strong(&set->used[way], &claim, renewed(claim, now_ns))) {
+        return MCPA_SESSION_FULL;
+    }
+    trim(table, key->subject, &set->used[way], now_ns, idle_ns);
+    return MCPA_SESSION_BOUND;
 }
 
 void mcpa_sessions_stats(const mcpa_sessions_t *table, uint64_t now_ns, uint64_t idle_ns, size_t *live, size_t *capacity)

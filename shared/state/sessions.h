@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which session of the protocol's older era is whose, in one block of memory that processes share: 64-way sets, offsets only, no locks.
- * A live session is never evicted; who has as many as one subject may have gets no more, so nobody throws out another's. A session is
- * live from its insert until it was idle for idle_ns. What cannot be read whole is nobody's. Layout drawn in sessions.c. */
+/* Which session of the protocol's older era is whose, in one block of memory that processes share: 64-way sets, offsets only, no
+ * locks. A live session gives way to its own subject's alone: to one more than a subject may have, or where a set has no other
+ * place. It is the one that was not used for longest then. A session is live from its insert until it was idle for idle_ns. What
+ * cannot be read whole is nobody's. Layout drawn in sessions.c. */
 #ifndef MCPA_STATE_SESSIONS_H
 #define MCPA_STATE_SESSIONS_H
 #include "base/bytes.h"
@@ -25,7 +26,7 @@ typedef struct mcpa_session_key {
 typedef enum mcpa_session_insert {
     MCPA_SESSION_BOUND,
     MCPA_SESSION_FOREIGN, /* the id is another owner's */
-    MCPA_SESSION_FULL     /* the subject has its share, or this part of the table is full of live ones */
+    MCPA_SESSION_FULL     /* this part of the table is full of other subjects' live ones */
 } mcpa_session_insert_t;
 
 /* Bytes needed for at least 'entries' sessions; there are twice as many places, so that a newcomer finds one in its set. */
@@ -37,12 +38,16 @@ mcpa_sessions_t *mcpa_sessions_attach(void *memory, size_t bytes);
 void mcpa_sessions_key(mcpa_session_key_t *key, const mcpa_sessions_t *table, mcpa_str_t resource, mcpa_str_t id,
                        const mcpa_session_owner_t *owner);
 
-/* All below: any thread, any process; now_ns > 0 on a monotonic clock that they share. */
+/* All below: any thread, any process; now_ns on a monotonic clock that they share, past its first millisecond. Times are held to
+ * 0.1 ms. */
 
-/* Binds it, or renews what was bound the same way. The share is counted without a lock: inserts at the same instant may exceed it. */
-mcpa_session_insert_t mcpa_sessions_insert(mcpa_sessions_t *table, const mcpa_session_key_t *key, uint64_t now_ns, uint64_t idle_ns);
-/* Whether the subject may open one more. Looks through the whole table: for openings, not for every request. */
-bool mcpa_sessions_has_room(const mcpa_sessions_t *table, const mcpa_session_key_t *key, uint64_t now_ns, uint64_t idle_ns);
+/* Binds it, or renews what was bound the same way. Looks through the whole table for what the subject has: inserts at the same
+ * instant may leave him one too many, until his next. */
+mcpa_session_insert_t mcpa_sessions_insert(mcpa_sessions_t *table, const mcpa_session_key_t *key, uint64_t now_ns,
+                                           uint64_t idle_ns);
+/* 0 when there is a place for one more of the subject somewhere, free or his own; else the seconds until the first of the others'
+ * ends, if it is not used again. At the worst it looks through the whole table. */
+uint32_t mcpa_sessions_full_for_s(const mcpa_sessions_t *table, const mcpa_session_key_t *key, uint64_t now_ns, uint64_t idle_ns);
 /* Whether the session is live and this owner's, which is a use of it. */
 bool mcpa_sessions_use(mcpa_sessions_t *table, const mcpa_session_key_t *key, uint64_t now_ns, uint64_t idle_ns);
 /* Forgets it, if it is this owner's. */

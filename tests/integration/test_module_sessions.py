@@ -43,7 +43,8 @@ def sessions(module_world):
     guarded = "MCPAuth On\nMCPAuthResource {resource}\nMCPAuthInspect Body\n"
     return fixed_stack(module_world, modules=["proxy", "proxy_http", "status"], config=STATUS, location=INSPECT, locations={
         "/other": guarded.replace("{resource}", "{resource}/other") + "MCPAuthAudience {resource}\nProxyPass {upstream}/mcp",
-        "/gone": guarded + "ProxyPass {upstream}/status/404",
+        "/gone": guarded.replace("{resource}", "{httpd}/gone") + "MCPAuthAudience {resource}\nProxyPass {upstream}/gone",
+        "/other-gone": guarded.replace("{resource}", "{httpd}/gone") + "MCPAuthAudience {resource}\nProxyPass {upstream}/other-gone",
         "/shadow": guarded.replace("On", "Shadow") + "ProxyPass {upstream}/mcp",
         "/off": guarded.replace("Body", "Off") + "ProxyPass {upstream}/echo",
     })
@@ -91,12 +92,30 @@ def test_delete_ends_it_for_its_owner_alone(sessions):
         assert refused(alice.call())
 
 
-def test_what_the_upstream_forgot_is_forgotten(sessions):
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+def test_what_the_upstream_forgot_is_forgotten(sessions, method):
     alice = Client(sessions)
-    alice.open()
-    assert alice.call(path="/gone").status == 404
+    assert alice.open(path="/gone").status == 200
+    sessions.upstream.script = (404, [], [b"no such session"])
+    try:
+        assert alice.call(method, path="/gone").status == 404 and sessions.upstream.last.path == "/gone"
+    finally:
+        sessions.upstream.script = None
     with sessions.upstream.untouched():
-        assert refused(alice.call())
+        assert refused(alice.call(path="/gone"))
+
+
+@pytest.mark.parametrize("status, path", [(404, "/gone/favicon.ico"), (404, "/gone/"), (404, "/other-gone"), (405, "/gone"), (410, "/gone"), (500, "/gone")])
+def test_another_answer_or_path_ends_no_session(sessions, status, path):
+    alice = Client(sessions)
+    assert alice.open(path="/gone").status == 200
+    for method in ("POST", "GET"):
+        sessions.upstream.script = (status, [], [b"no such file"])
+        try:
+            assert alice.call(method, path=path).status == status and sessions.upstream.last.path == path
+        finally:
+            sessions.upstream.script = None
+    assert alice.call(path="/gone").status == 200
 
 
 def test_a_session_is_of_one_resource(sessions):
@@ -188,21 +207,58 @@ def test_shadow_refuses_nothing_and_binds(sessions):
     assert alice.call(session=alice.session).status == 200 and refused(bob.call(session=alice.session))
 
 
+def shown_sessions(stack):
+    return int(re.search(r"MCPAuthSessions: (\d+)", stack.httpd.get("/status?auto").text)[1])
+
+
 def test_a_flood_of_one_subject_costs_nobody_else_his_session(world):
     s = fixed_stack(world, location=INSPECT, config="MCPAuthSessionTable 1024\n" + STATUS, modules=["proxy", "proxy_http", "status"])
     alice = Client(s)
     alice.open()
     floods = [Client(s, "mallory"), Client(s, "mallory", client_id="another-app")]
-    answers = [floods[i % 2].open() for i in range(80)]
-    assert [a.status for a in answers] == [200] * 64 + [429] * 16
-    assert answers[-1].header("Retry-After") and answers[-1].header("Mcp-Session-Id") is None
-    with s.upstream.untouched():
-        assert floods[0].open().status == 429
+    opened = [floods[i % 2].open() for i in range(80)]
+    assert [a.status for a in opened] == [200] * 80
+    ids = [a.header("Mcp-Session-Id") for a in opened]
+    assert [floods[i % 2].call(session=ids[i]).status for i in range(80)] == [404] * 16 + [200] * 64, "the oldest gave way"
     assert alice.call().status == 200 and Client(s, "bob").open().status == 200
-    assert "MCPAuthSessions: 66\n" in s.httpd.get("/status?auto").text and "66 open" in s.httpd.get("/status").text
-    assert re.search(r"session_limit\D+17\b", s.httpd.get("/status").text)
-    floods[0].session = answers[0].header("Mcp-Session-Id")
-    assert floods[0].call("DELETE").status == 200 and floods[0].open().status == 200
+    assert shown_sessions(s) == 66 and "66 open" in s.httpd.get("/status").text
+
+
+def test_what_was_used_last_stays(world):
+    s = fixed_stack(world, location=INSPECT)
+    alice = Client(s)
+    ids = [alice.open().header("Mcp-Session-Id") for _ in range(64)]
+    assert alice.call(session=ids[0]).status == 200
+    assert alice.open().status == 200
+    with s.upstream.untouched():
+        assert refused(alice.call(session=ids[1]))
+    assert [alice.call(session=i).status for i in (ids[0], ids[2], alice.session)] == [200] * 3
+
+
+def test_a_table_full_of_others_refuses_newcomers(world):
+    """The least table has 2048 places. Nobody who is in loses his session to who is not."""
+    s = fixed_stack(world, location=INSPECT, config="MCPAuthSessionTable 1024\nMCPAuthSessionTimeout 1h\n" + STATUS, modules=["proxy", "proxy_http", "status"])
+    first, owners, refusals = Client(s), [], []
+    first.open()
+    while shown_sessions(s) < 2048 and len(owners) < 100:
+        owners.append(Client(s, f"owner-{len(owners)}"))
+        refusals += [a for a in (owners[-1].open() for _ in range(64)) if a.status != 200]
+    assert shown_sessions(s) == 2048 and first.call().status == 200
+    for answer in refusals:  # its set was full, and none in it his
+        assert answer.status == 429 and answer.header("Mcp-Session-Id") is None and "serverInfo" not in answer.text, answer
+        assert 1 <= int(answer.header("Retry-After")) <= 3601
+    late = Client(s, "late")
+    with s.upstream.untouched():
+        answer = late.open()
+    assert answer.status == 429 and 3000 < int(answer.header("Retry-After")) <= 3601, "until the first of them ends"
+    assert re.search(r"session_limit\D+\d", s.httpd.get("/status").text)
+    assert first.call("DELETE").status == 200
+    for _ in range(500):  # in the one place that is free now, or in a full set
+        answer = late.open()
+        assert answer.status == 200 or answer.header("Retry-After") == "1", answer
+        if answer.status == 200:
+            break
+    assert late.call().status == 200
 
 
 def test_an_idle_session_is_over(world):

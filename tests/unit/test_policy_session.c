@@ -2,11 +2,12 @@
 /* Sessions of the older era through mcpa_decide: attacks 84 and 85 of the reference, and the header's shape. */
 #include "test_policy_ask.h"
 
-#define ENTRIES 64
-#define IDLE_NS UINT64_C(60000000000)
+#define ENTRIES  64
+#define IDLE_NS  UINT64_C(60000000000)
+#define SHORT_NS UINT64_C(1000000) /* the table holds times to less */
 #define OPENING                                                                                                                  \
     RPC("initialize", "\"protocolVersion\":\"" LEGACY "\",\"capabilities\":{},\"clientInfo\":{\"name\":\"t\",\"version\":"       \
-                                                      "\"1\"}")
+                      "\"1\"}")
 
 static mcpa_sessions_t *table;
 
@@ -102,9 +103,9 @@ static void an_idle_session_is_unknown(void **state)
 
     become(w, "\"alice\"", "\"app\"");
     assert_int_equal(open_session(w, "one"), MCPA_SESSION_BOUND);
-    w->env.mono_ns += IDLE_NS - 1;
+    w->env.mono_ns += IDLE_NS - SHORT_NS;
     assert_reason(MCPA_REASON_PASS, use(w, "POST", "one"), "in time");
-    w->env.mono_ns += IDLE_NS - 1;
+    w->env.mono_ns += IDLE_NS - SHORT_NS;
     assert_reason(MCPA_REASON_PASS, use(w, "POST", "one"), "its use kept it");
     w->env.mono_ns += IDLE_NS;
     assert_reason(MCPA_REASON_SESSION_UNKNOWN, use(w, "POST", "one"), "idle");
@@ -149,24 +150,44 @@ static void an_id_brought_to_initialize_is_not_trusted(void **state)
     assert_reason(MCPA_REASON_SESSION_UNKNOWN, ask_body(w, NULL, OPENING), "fixation");
 }
 
-static void who_has_all_one_may_have_is_told_before_the_server_is_asked(void **state)
+static void who_has_all_one_may_have_opens_another(void **state)
 {
     world_t *w = *state;
     char id[16];
 
     become(w, "\"alice\"", "\"app\"");
-    for (unsigned i = 0; i < MCPA_SESSIONS_OWNED_MAX; i++) {
+    for (unsigned i = 0; i <= MCPA_SESSIONS_OWNED_MAX; i++) {
         snprintf(id, sizeof(id), "s%u", i);
         assert_int_equal(open_session(w, id), MCPA_SESSION_BOUND);
+        w->env.mono_ns += SHORT_NS;
     }
-    assert_reason(MCPA_REASON_SESSION_LIMIT, ask_body(w, NULL, OPENING), "one too many");
+    assert_reason(MCPA_REASON_SESSION_UNKNOWN, use(w, "POST", "s0"), "as one that has ended");
+    assert_reason(MCPA_REASON_PASS, use(w, "POST", "s1"), "those go on");
+}
+
+static void whose_session_can_be_kept_nowhere_is_told_before_the_server_is_asked(void **state)
+{
+    world_t *w = *state;
+    char subject[16], id[16];
+
+    for (unsigned i = 0; i < 5000; i++) {
+        mcpa_session_owner_t owner = { MCPA_STR("https://elsewhere"), MCPA_STR_NONE, MCPA_STR("app") };
+        mcpa_session_key_t key;
+
+        snprintf(subject, sizeof(subject), "u%u", i);
+        snprintf(id, sizeof(id), "s%u", i);
+        owner.subject = mcpa_str(subject);
+        mcpa_sessions_key(&key, table, mcpa_str(RESOURCE), mcpa_str(id), &owner);
+        (void)mcpa_sessions_insert(table, &key, w->env.mono_ns, IDLE_NS);
+    }
+    become(w, "\"alice\"", "\"app\"");
+    w->env.mono_ns += IDLE_NS / 2;
+    assert_reason(MCPA_REASON_SESSION_LIMIT, ask_body(w, NULL, OPENING), "all are in use");
     assert_int_equal(mcpa_decision_status(&w->decision), 429);
-    assert_reason(MCPA_REASON_PASS, use(w, "POST", "s0"), "those go on");
-    become(w, "\"alice\"", "\"other\"");
-    w->request.session = MCPA_STR_NONE;
-    assert_reason(MCPA_REASON_SESSION_LIMIT, ask_body(w, NULL, OPENING), "with another client");
-    become(w, "\"bob\"", "\"app\"");
-    assert_reason(MCPA_REASON_PASS, ask_body(w, NULL, OPENING), "another subject");
+    assert_in_range(w->decision.retry_after_s, IDLE_NS / 2 / 1000000000, IDLE_NS / 2 / 1000000000 + 1);
+    assert_reason(MCPA_REASON_PASS, ask_body(w, LEGACY, PING), "nothing else needs a place");
+    w->env.mono_ns += IDLE_NS / 2;
+    assert_reason(MCPA_REASON_PASS, ask_body(w, NULL, OPENING), "the first have ended");
 }
 
 int main(void)
@@ -178,7 +199,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_header_has_one_visible_word, setup, end),
         cmocka_unit_test_setup_teardown(in_the_newer_era_and_without_inspection_it_means_nothing, setup, end),
         cmocka_unit_test_setup_teardown(an_id_brought_to_initialize_is_not_trusted, setup, end),
-        cmocka_unit_test_setup_teardown(who_has_all_one_may_have_is_told_before_the_server_is_asked, setup, end),
+        cmocka_unit_test_setup_teardown(who_has_all_one_may_have_opens_another, setup, end),
+        cmocka_unit_test_setup_teardown(whose_session_can_be_kept_nowhere_is_told_before_the_server_is_asked, setup, end),
     };
 
     return cmocka_run_group_tests(tests, world_make, world_free);

@@ -1,48 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whose session is whose: attacks 84 (another's session) and 85 (an id chosen by somebody else) on the table, floods of one
- * subject that shall not cost another his session, and many processes and threads, some killed in the middle. */
-#include "test_state.h"
+/* Whose session is whose: attacks 84 (another's session) and 85 (an id chosen by somebody else) on the table, and floods
+ * of one subject that shall not cost another his session. */
+#include "test_state_sessions.h"
 
-#include "state/sessions.h"
-
-#define ENTRIES 1024
-#define IDLE    (3600 * SECOND)
-#define NOW     (1000 * SECOND)
-
-static const unsigned char secret[16] = "0123456789abcdef";
-
-static mcpa_sessions_t *new_table(size_t entries)
-{
-    return mcpa_sessions_init(shared_memory(mcpa_sessions_bytes(entries)), entries, secret);
-}
-
-static void free_table(mcpa_sessions_t *table, size_t entries)
-{
-    assert_int_equal(munmap(table, mcpa_sessions_bytes(entries)), 0);
-}
-
-static mcpa_session_key_t key_at(const mcpa_sessions_t *table, const char *resource, const char *id, const char *subject,
-                                 const char *client)
-{
-    mcpa_session_owner_t owner = { MCPA_STR("https://as.example.com"), mcpa_str(subject), mcpa_str(client) };
-    mcpa_session_key_t key;
-
-    mcpa_sessions_key(&key, table, mcpa_str(resource), mcpa_str(id), &owner);
-    return key;
-}
-
-static mcpa_session_key_t key_of(const mcpa_sessions_t *table, const char *id, const char *subject, const char *client)
-{
-    return key_at(table, "https://mcp.example.com/mcp", id, subject, client);
-}
-
-static mcpa_session_key_t numbered(const mcpa_sessions_t *table, unsigned number, const char *subject, const char *client)
-{
-    char id[32];
-
-    snprintf(id, sizeof(id), "s-%u", number);
-    return key_of(table, id, subject, client);
-}
+#define SHORT MILLISECOND /* of the idle time, for what is still live: times are held to less */
 
 static void a_session_is_its_owners_alone(void **state)
 {
@@ -84,13 +45,13 @@ static void a_session_ends_when_it_was_idle_and_not_while_it_is_used(void **stat
     (void)state;
     assert_int_equal(mcpa_sessions_insert(table, &mine, now, IDLE), MCPA_SESSION_BOUND);
     for (unsigned i = 0; i < 5; i++) {
-        now += IDLE - 1;
+        now += IDLE - SHORT;
         assert_true(mcpa_sessions_use(table, &mine, now, IDLE));
     }
-    mcpa_sessions_stats(table, now + IDLE - 1, IDLE, &live, &capacity);
+    mcpa_sessions_stats(table, now + IDLE - SHORT, IDLE, &live, &capacity);
     assert_int_equal(live, 1);
     assert_true(capacity >= 2 * ENTRIES);
-    assert_int_equal(mcpa_sessions_insert(table, &theirs, now + IDLE - 1, IDLE), MCPA_SESSION_FOREIGN);
+    assert_int_equal(mcpa_sessions_insert(table, &theirs, now + IDLE - SHORT, IDLE), MCPA_SESSION_FOREIGN);
     assert_false(mcpa_sessions_use(table, &mine, now + IDLE, IDLE));
     mcpa_sessions_stats(table, now + IDLE, IDLE, &live, &capacity);
     assert_int_equal(live, 0);
@@ -100,50 +61,94 @@ static void a_session_ends_when_it_was_idle_and_not_while_it_is_used(void **stat
     free_table(table, ENTRIES);
 }
 
+static unsigned live_of(mcpa_sessions_t *table, unsigned from, unsigned to, const char *subject, const char *client, uint64_t now)
+{
+    unsigned live = 0;
+
+    for (unsigned i = from; i < to; i++) {
+        mcpa_session_key_t key = numbered(table, i, subject, client);
+
+        live += mcpa_sessions_use(table, &key, now, IDLE);
+    }
+    return live;
+}
+
 static void a_flood_of_one_subject_costs_nobody_else_anything(void **state)
 {
     static const char *const clients[] = { "app", "app2", "app3" };
     mcpa_sessions_t *table = new_table(ENTRIES);
     mcpa_session_key_t victim = key_of(table, "victim", "bob", "app"), next;
-    unsigned bound = 0;
+    size_t live, capacity;
 
     (void)state;
     assert_int_equal(mcpa_sessions_insert(table, &victim, NOW, IDLE), MCPA_SESSION_BOUND);
     for (unsigned i = 0; i < 5000; i++) {
         next = numbered(table, i, "mallory", clients[i % 3]); /* a client a session would be a way around a share by clients */
-        bound += mcpa_sessions_insert(table, &next, NOW, IDLE) == MCPA_SESSION_BOUND;
+        assert_int_equal(mcpa_sessions_insert(table, &next, NOW, IDLE), MCPA_SESSION_BOUND);
+        assert_true(mcpa_sessions_use(table, &next, NOW, IDLE)); /* never the newcomer, though all are of one instant */
     }
-    assert_int_equal(bound, MCPA_SESSIONS_OWNED_MAX);
-    assert_false(mcpa_sessions_has_room(table, &next, NOW, IDLE));
-    assert_true(mcpa_sessions_use(table, &victim, NOW + 1, IDLE));
+    mcpa_sessions_stats(table, NOW, IDLE, &live, &capacity);
+    assert_int_equal(live, MCPA_SESSIONS_OWNED_MAX + 1);
+    assert_true(mcpa_sessions_use(table, &victim, NOW + SECOND, IDLE));
     next = key_of(table, "second", "bob", "app");
     assert_int_equal(mcpa_sessions_insert(table, &next, NOW, IDLE), MCPA_SESSION_BOUND);
-    next = numbered(table, 0, "mallory", "app");
-    assert_int_equal(mcpa_sessions_insert(table, &next, NOW, IDLE), MCPA_SESSION_BOUND); /* has it already */
-    mcpa_sessions_remove(table, &next);
-    next = numbered(table, 9000, "mallory", "app");
-    assert_int_equal(mcpa_sessions_insert(table, &next, NOW, IDLE), MCPA_SESSION_BOUND);
-    next = numbered(table, 9001, "mallory", "app");
-    assert_int_equal(mcpa_sessions_insert(table, &next, NOW, IDLE), MCPA_SESSION_FULL);
-    assert_int_equal(mcpa_sessions_insert(table, &next, NOW + 2 * IDLE, IDLE), MCPA_SESSION_BOUND);
+    free_table(table, ENTRIES);
+}
+
+static void the_one_not_used_for_longest_gives_way(void **state)
+{
+    mcpa_sessions_t *table = new_table(ENTRIES);
+    mcpa_session_key_t key;
+    uint64_t now = NOW;
+
+    (void)state;
+    for (unsigned i = 0; i < MCPA_SESSIONS_OWNED_MAX; i++) {
+        key = numbered(table, i, "alice", "app");
+        assert_int_equal(mcpa_sessions_insert(table, &key, now += SECOND, IDLE), MCPA_SESSION_BOUND);
+    }
+    key = numbered(table, 0, "alice", "app");
+    assert_true(mcpa_sessions_use(table, &key, now += SECOND, IDLE));                   /* so that 1 is the oldest, then 2 */
+    assert_int_equal(mcpa_sessions_insert(table, &key, now, IDLE), MCPA_SESSION_BOUND); /* has it already: nothing gives way */
+    for (unsigned i = 0; i < 2; i++) {
+        key = numbered(table, 100 + i, "alice", "other");
+        assert_int_equal(mcpa_sessions_insert(table, &key, now += SECOND, IDLE), MCPA_SESSION_BOUND);
+    }
+    assert_int_equal(live_of(table, 1, 3, "alice", "app", now), 0);
+    assert_int_equal(live_of(table, 0, 1, "alice", "app", now) + live_of(table, 3, 64, "alice", "app", now) +
+                         live_of(table, 100, 102, "alice", "other", now),
+                     MCPA_SESSIONS_OWNED_MAX);
+    key = numbered(table, 3, "alice", "app");
+    mcpa_sessions_remove(table, &key);
+    key = numbered(table, 102, "alice", "app"); /* into its place: none has to go */
+    assert_int_equal(mcpa_sessions_insert(table, &key, now, IDLE), MCPA_SESSION_BOUND);
+    assert_int_equal(live_of(table, 4, 64, "alice", "app", now), 60);
     free_table(table, ENTRIES);
 }
 
 /* So many subjects that nothing is left: newcomers are refused, and who was there stays. */
-static void a_full_table_refuses_newcomers_and_keeps_what_it_has(void **state)
+static unsigned fill(mcpa_sessions_t *table)
 {
-    mcpa_sessions_t *table = new_table(1);
-    size_t live, capacity;
     unsigned bound = 0;
     mcpa_session_key_t key;
     char subject[32];
 
-    (void)state;
     for (unsigned i = 0; i < 5000; i++) {
         snprintf(subject, sizeof(subject), "u-%u", i);
         key = numbered(table, i, subject, "app");
         bound += mcpa_sessions_insert(table, &key, NOW, IDLE) == MCPA_SESSION_BOUND;
     }
+    return bound;
+}
+
+static void a_full_table_refuses_newcomers_and_keeps_what_it_has(void **state)
+{
+    mcpa_sessions_t *table = new_table(1);
+    size_t live, capacity;
+    unsigned bound = fill(table);
+    mcpa_session_key_t key;
+    char subject[32];
+
+    (void)state;
     mcpa_sessions_stats(table, NOW, IDLE, &live, &capacity);
     assert_int_equal(bound, capacity);
     assert_int_equal(live, capacity);
@@ -153,6 +158,106 @@ static void a_full_table_refuses_newcomers_and_keeps_what_it_has(void **state)
         assert_true(mcpa_sessions_use(table, &key, NOW, IDLE));
     }
     free_table(table, 1);
+}
+
+static void a_full_table_says_for_how_long(void **state)
+{
+    mcpa_sessions_t *table = new_table(1);
+    mcpa_session_key_t newcomer = key_of(table, "new", "alice", "app"), there = numbered(table, 0, "u-0", "other");
+
+    (void)state;
+    assert_int_equal(mcpa_sessions_full_for_s(table, &newcomer, NOW, IDLE), 0);
+    (void)fill(table);
+    assert_in_range(mcpa_sessions_full_for_s(table, &newcomer, NOW, IDLE), IDLE / SECOND, IDLE / SECOND + 1);
+    assert_in_range(mcpa_sessions_full_for_s(table, &newcomer, NOW + IDLE - 2 * SECOND, IDLE), 2, 3);
+    assert_int_equal(mcpa_sessions_full_for_s(table, &newcomer, NOW + IDLE, IDLE), 0);
+    assert_int_equal(mcpa_sessions_full_for_s(table, &there, NOW, IDLE), 0); /* has one that would give way */
+    there = numbered(table, 0, "u-0", "app");
+    mcpa_sessions_remove(table, &there);
+    assert_int_equal(mcpa_sessions_full_for_s(table, &newcomer, NOW, IDLE), 0);
+    free_table(table, 1);
+}
+
+/* Where a set has others' sessions only, one's own elsewhere do not help; where it has one's own, that gives way, and no other's
+ * does. */
+static void in_a_full_set_ones_own_gives_way(void **state)
+{
+    mcpa_sessions_t *table = new_table(1);
+    mcpa_session_key_t own = numbered(table, 0, "u-0", "app"), key;
+    size_t live, capacity;
+    unsigned bound = 0, full = 0, others = 0;
+    char subject[32];
+
+    (void)state;
+    (void)fill(table);
+    for (unsigned i = 0; i < 200; i++) {
+        mcpa_session_insert_t got;
+
+        key = numbered(table, 10000 + i, "u-0", "app");
+        got = mcpa_sessions_insert(table, &key, NOW + (i + 1) * SECOND, IDLE);
+        bound += got == MCPA_SESSION_BOUND;
+        full += got == MCPA_SESSION_FULL;
+    }
+    assert_true(bound > 0);
+    assert_int_equal(bound + full, 200);
+    assert_false(mcpa_sessions_use(table, &own, NOW, IDLE));
+    assert_int_equal(live_of(table, 10000, 10200, "u-0", "app", NOW), 1);
+    mcpa_sessions_stats(table, NOW, IDLE, &live, &capacity);
+    assert_int_equal(live, capacity);
+    for (unsigned i = 1; i < 5000; i++) {
+        snprintf(subject, sizeof(subject), "u-%u", i);
+        key = numbered(table, i, subject, "app");
+        others += mcpa_sessions_use(table, &key, NOW, IDLE);
+    }
+    assert_int_equal(others, capacity - 1);
+    free_table(table, 1);
+}
+
+static void an_id_of_anothers_costs_none_of_ones_own(void **state)
+{
+    mcpa_sessions_t *table = new_table(1);
+    mcpa_session_key_t key;
+    unsigned found = 0;
+    size_t live, capacity;
+
+    (void)state;
+    (void)fill(table);
+    for (unsigned i = 1; i < 100; i++) {
+        key = numbered(table, i, "u-0", "app");
+        found += mcpa_sessions_insert(table, &key, NOW, IDLE) == MCPA_SESSION_FOREIGN;
+    }
+    assert_int_equal(found, 99);
+    assert_int_equal(live_of(table, 0, 1, "u-0", "app", NOW), 1);
+    mcpa_sessions_stats(table, NOW, IDLE, &live, &capacity);
+    assert_int_equal(live, capacity);
+    free_table(table, 1);
+}
+
+/* As its writer has it before the words are written: the words are still those of who had the way before. */
+static void a_place_that_is_being_taken_does_not_count_for_who_had_it(void **state)
+{
+    mcpa_sessions_t *table = new_table(ENTRIES);
+    mcpa_session_key_t key;
+    uint64_t *words = (uint64_t *)(void *)table;
+    size_t n = mcpa_sessions_bytes(ENTRIES) / sizeof(*words);
+
+    (void)state;
+    for (unsigned i = 0; i < MCPA_SESSIONS_OWNED_MAX; i++) {
+        key = numbered(table, i, "alice", "app");
+        assert_int_equal(mcpa_sessions_insert(table, &key, NOW, IDLE), MCPA_SESSION_BOUND);
+    }
+    for (size_t i = 0, taken = 0; i < n && taken < 8; i++) {
+        if (words[i] >> 16 == NOW >> 16) {
+            words[i] = (words[i] + 1) | (UINT64_C(1) << 63);
+            taken++;
+        }
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        key = numbered(table, 100 + i, "alice", "app");
+        assert_int_equal(mcpa_sessions_insert(table, &key, NOW + SECOND, IDLE), MCPA_SESSION_BOUND);
+    }
+    assert_int_equal(live_of(table, 0, 64, "alice", "app", NOW), MCPA_SESSIONS_OWNED_MAX - 8);
+    free_table(table, ENTRIES);
 }
 
 static void a_table_that_was_promised_for_n_takes_n(void **state)
@@ -179,12 +284,12 @@ static void an_insert_that_was_not_finished_lets_nobody_in(void **state)
 
     (void)state;
     assert_int_equal(mcpa_sessions_insert(table, &mine, NOW, IDLE), MCPA_SESSION_BOUND);
-    while (*word != NOW) {
+    while (*word >> 16 != NOW >> 16) { /* the rest counts the owners of the way */
         word++;
     }
     *word |= UINT64_C(1) << 63;
     assert_false(mcpa_sessions_use(table, &mine, NOW, IDLE));
-    assert_int_equal(mcpa_sessions_insert(table, &theirs, NOW + IDLE - 1, IDLE), MCPA_SESSION_FOREIGN);
+    assert_int_equal(mcpa_sessions_insert(table, &theirs, NOW + IDLE - SHORT, IDLE), MCPA_SESSION_FOREIGN);
     assert_int_equal(mcpa_sessions_insert(table, &theirs, NOW + IDLE, IDLE), MCPA_SESSION_BOUND);
     assert_false(mcpa_sessions_use(table, &mine, NOW + IDLE, IDLE));
     free_table(table, ENTRIES);
@@ -208,108 +313,21 @@ static void only_what_was_laid_out_is_attached(void **state)
     free_table(table, ENTRIES);
 }
 
-/* ---- many at once */
-
-#define OWNERS 4
-#define IDS    8
-
-typedef struct scene {
-    mcpa_sessions_t *table;
-    unsigned rounds;
-    _Atomic int holder[IDS]; /* who was told BOUND and has not given it back; -1: nobody */
-    _Atomic unsigned bound, shared, lost;
-} scene_t;
-
-static mcpa_session_key_t scene_key(const scene_t *scene, unsigned id, unsigned owner)
-{
-    static const char *const subjects[OWNERS] = { "alice", "bob", "carol", "dave" };
-
-    return numbered(scene->table, id, subjects[owner], "app");
-}
-
-/* Everybody wants the same ids; at no time do two have one. */
-static void fight(void *ctx, unsigned number)
-{
-    scene_t *scene = ctx;
-    uint64_t random = number + 1;
-    unsigned owner = number % OWNERS;
-
-    for (unsigned i = 0; i < scene->rounds; i++) {
-        unsigned id = (unsigned)(next_random(&random) % IDS);
-        mcpa_session_key_t key = scene_key(scene, id, owner);
-        int nobody = -1;
-
-        if (mcpa_sessions_insert(scene->table, &key, NOW + i, IDLE) != MCPA_SESSION_BOUND) {
-            continue;
-        }
-        (void)atomic_fetch_add(&scene->bound, 1);
-        (void)atomic_fetch_add(&scene->shared, atomic_compare_exchange_strong(&scene->holder[id], &nobody, (int)number) ? 0 : 1);
-        (void)atomic_fetch_add(&scene->lost, mcpa_sessions_use(scene->table, &key, NOW + i, IDLE) ? 0 : 1);
-        atomic_store(&scene->holder[id], -1);
-        mcpa_sessions_remove(scene->table, &key);
-    }
-}
-
-static scene_t *new_scene(void)
-{
-    scene_t *scene = shared_memory(4096 + mcpa_sessions_bytes(ENTRIES));
-
-    scene->table = mcpa_sessions_init((unsigned char *)scene + 4096, ENTRIES, secret);
-    for (unsigned i = 0; i < IDS; i++) {
-        atomic_init(&scene->holder[i], -1);
-    }
-    return scene;
-}
-
-static void one_id_never_has_two_owners(void **state)
-{
-    scene_t *scene = new_scene();
-
-    (void)state;
-    scene->rounds = 30000;
-    run_crowd(2, 2, fight, scene); /* one member an owner */
-    assert_true(atomic_load(&scene->bound) > 100);
-    assert_int_equal(atomic_load(&scene->shared), 0);
-    assert_int_equal(atomic_load(&scene->lost), 0);
-    assert_int_equal(munmap(scene, 4096 + mcpa_sessions_bytes(ENTRIES)), 0);
-}
-
-static void a_writer_killed_at_any_instant_leaves_no_session_to_others(void **state)
-{
-    scene_t *scene = new_scene();
-    mcpa_session_key_t key;
-
-    (void)state;
-    scene->rounds = 1000;
-    kill_repeatedly(15, fight, scene);
-    assert_ptr_equal(mcpa_sessions_attach(scene->table, mcpa_sessions_bytes(ENTRIES)), scene->table);
-    for (unsigned id = 0; id < IDS; id++) {
-        unsigned owners = 0;
-
-        for (unsigned owner = 0; owner < OWNERS; owner++) {
-            key = scene_key(scene, id, owner);
-            owners += mcpa_sessions_use(scene->table, &key, NOW + 1000, IDLE);
-        }
-        assert_true(owners <= 1);
-        /* What the dead left is over with the idle time. */
-        key = scene_key(scene, id, 0);
-        assert_int_equal(mcpa_sessions_insert(scene->table, &key, NOW + 1000 + IDLE, IDLE), MCPA_SESSION_BOUND);
-    }
-    assert_int_equal(munmap(scene, 4096 + mcpa_sessions_bytes(ENTRIES)), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_session_is_its_owners_alone),
         cmocka_unit_test(a_session_ends_when_it_was_idle_and_not_while_it_is_used),
         cmocka_unit_test(a_flood_of_one_subject_costs_nobody_else_anything),
+        cmocka_unit_test(the_one_not_used_for_longest_gives_way),
         cmocka_unit_test(a_full_table_refuses_newcomers_and_keeps_what_it_has),
+        cmocka_unit_test(a_full_table_says_for_how_long),
+        cmocka_unit_test(in_a_full_set_ones_own_gives_way),
+        cmocka_unit_test(an_id_of_anothers_costs_none_of_ones_own),
+        cmocka_unit_test(a_place_that_is_being_taken_does_not_count_for_who_had_it),
         cmocka_unit_test(a_table_that_was_promised_for_n_takes_n),
         cmocka_unit_test(an_insert_that_was_not_finished_lets_nobody_in),
         cmocka_unit_test(only_what_was_laid_out_is_attached),
-        cmocka_unit_test(one_id_never_has_two_owners),
-        cmocka_unit_test(a_writer_killed_at_any_instant_leaves_no_session_to_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
