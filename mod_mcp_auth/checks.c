@@ -123,6 +123,34 @@ static void check_operations(mod_mcp_checks_t *checks, const mod_mcp_section_t *
     }
 }
 
+/* Ceilings that nothing can reach. */
+static void check_lengths(mod_mcp_checks_t *checks, const mod_mcp_section_t *section, const mcpa_policy_t *policy,
+                          const server_rec *home)
+{
+    const mcpa_lengths_t *own = &section->dir->policy.lengths;
+    const ap_directive_t *line = section->where[MOD_MCP_MAX_LENGTH];
+    int field = (int)(sizeof("Authorization: Bearer ") - 1) + own->bytes[MCPA_LENGTH_TOKEN];
+
+    for (unsigned kind = MCPA_LENGTH_TOKEN + 1; kind < MCPA_LENGTHS; kind++) {
+        bool is_used =
+            policy->inspect == MCPA_INSPECT_BODY || (policy->inspect == MCPA_INSPECT_HEADERS && kind != MCPA_LENGTH_ID);
+
+        if (own->bytes[kind] && !is_used) {
+            mod_mcp_section_problem(checks, "MCPA0128", section, line,
+                                    "MCPAuthMaxLength %s has no effect where requests are not inspected; write MCPAuthInspect "
+                                    "Body, or leave the line out",
+                                    mcpa_length_row((mcpa_length_t)kind)->word);
+        }
+    }
+    if (own->bytes[MCPA_LENGTH_TOKEN] && field > home->limit_req_fieldsize) {
+        mod_mcp_warning(
+            checks, "MCPA0133",
+            "%s:%d: MCPAuthMaxLength token %u: httpd refuses a header longer than %d bytes before it comes to that; write "
+            "LimitRequestFieldSize %d at the first virtual host of this address, or a smaller number here",
+            line->filename, line->line_num, own->bytes[MCPA_LENGTH_TOKEN], home->limit_req_fieldsize, field);
+    }
+}
+
 static void check_guarded(mod_mcp_checks_t *checks, const mod_mcp_section_t *section, const mcpa_policy_t *policy,
                           server_rec *home)
 {
@@ -152,6 +180,7 @@ static void check_guarded(mod_mcp_checks_t *checks, const mod_mcp_section_t *sec
         }
     }
     check_operations(checks, section, policy);
+    check_lengths(checks, section, policy, home);
     if (policy->mode == MCPA_MODE_SHADOW && section->where[MOD_MCP_REQUIRE]) {
         mod_mcp_warning(checks, "MCPA0108",
                         "%s:%d: %s %s>: MCPAuth is Shadow, but Require lines are httpd's own and decide all the same; "

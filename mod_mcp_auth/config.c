@@ -122,6 +122,13 @@ static void merge_setting(mcpa_policy_t *policy, const mcpa_policy_t *inner, mod
     case MOD_MCP_MAX_BODY:
         policy->max_body = inner->max_body;
         break;
+    case MOD_MCP_MAX_LENGTH:
+        for (unsigned kind = 0; kind < MCPA_LENGTHS; kind++) {
+            if (inner->lengths.bytes[kind]) {
+                policy->lengths.bytes[kind] = inner->lengths.bytes[kind];
+            }
+        }
+        break;
     case MOD_MCP_PROTOCOL:
         policy->protocols = inner->protocols;
         break;
@@ -203,7 +210,8 @@ bool mod_mcp_policy_equal(const mcpa_policy_t *a, const mcpa_policy_t *b)
     return a->mode == b->mode && a->resource == b->resource && a->audiences == b->audiences && a->issuers == b->issuers &&
            a->scopes == b->scopes && a->scope_model == b->scope_model && a->limits == b->limits && a->n_limits == b->n_limits &&
            a->origins == b->origins && a->audit == b->audit && a->inspect == b->inspect && a->max_body == b->max_body &&
-           a->protocols == b->protocols && same_operations(a->operations, b->operations);
+           memcmp(&a->lengths, &b->lengths, sizeof(a->lengths)) == 0 && a->protocols == b->protocols &&
+           same_operations(a->operations, b->operations);
 }
 
 /* The <Location> or the like that this line stands in; between them may be <IfModule> and its kind. */
@@ -266,6 +274,8 @@ const command_rec mod_mcp_commands[] = {
     AP_INIT_TAKE1("MCPAuthAudit", mod_mcp_set_audit, NULL, ANYWHERE, "On, Off or Required"),
     AP_INIT_TAKE1("MCPAuthInspect", mod_mcp_set_inspect, NULL, ANYWHERE, "Body, Headers or Off: where operations are read from"),
     AP_INIT_TAKE1("MCPAuthMaxBody", mod_mcp_set_max_body, NULL, ANYWHERE, "bytes of the longest message"),
+    AP_INIT_TAKE2("MCPAuthMaxLength", mod_mcp_set_max_length, NULL, ANYWHERE,
+                  "token, id, method, name or uri, then its greatest length in bytes"),
     AP_INIT_TAKE_ARGV("MCPAuthOperation", mod_mcp_set_operation, NULL, ANYWHERE,
                       "METHOD[:NAME], then the scopes it needs, or granted, or denied"),
     AP_INIT_ITERATE("MCPAuthProtocol", mod_mcp_set_protocol, NULL, ANYWHERE, "revisions of the protocol that are let in"),

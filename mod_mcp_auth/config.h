@@ -4,8 +4,8 @@
  * here.
  *
  * How nested sections merge: per setting, and as a whole. What the inner section sets replaces what the outer one set, lists
- * included; what it does not set is inherited. Only MCPAuthOperation adds up: the inner section's rules come first, and what an outer one
- * denies stays denied. The order of sections is httpd's: Directory and Proxy before Location, then as
+ * included; what it does not set is inherited. MCPAuthMaxLength is a setting for each kind of length. Only MCPAuthOperation adds up: the inner
+ * section's rules come first, and what an outer one denies stays denied. The order of sections is httpd's: Directory and Proxy before Location, then as
  * written, those of the main server before those of a virtual host. Issuers not set by any section are those of the virtual host,
  * or else of the main server. The label "location" is the innermost section's that has any directive of ours. */
 #ifndef MOD_MCP_CONFIG_H
@@ -28,6 +28,7 @@ typedef enum mod_mcp_setting {
     MOD_MCP_AUDIT,
     MOD_MCP_INSPECT,
     MOD_MCP_MAX_BODY,
+    MOD_MCP_MAX_LENGTH,
     MOD_MCP_OPERATION,
     MOD_MCP_PROTOCOL,
     MOD_MCP_STREAM_UNTIL_EXPIRY,

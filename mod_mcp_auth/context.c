@@ -145,6 +145,7 @@ void mod_mcp_verdict_refuse(mod_mcp_verdict_t *verdict, mcpa_reason_t reason)
 {
     verdict->reason = verdict->decision.reason = reason;
     verdict->decision.rpc_code = 0;
+    verdict->decision.longest = 0;
 }
 
 mod_mcp_verdict_t *mod_mcp_verdict_of(const request_rec *r)

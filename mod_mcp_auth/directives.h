@@ -26,6 +26,7 @@ const char *mod_mcp_set_stream_until_expiry(cmd_parms *cmd, void *conf, int on);
 const char *mod_mcp_set_audit(cmd_parms *cmd, void *conf, const char *arg);
 const char *mod_mcp_set_inspect(cmd_parms *cmd, void *conf, const char *arg);
 const char *mod_mcp_set_max_body(cmd_parms *cmd, void *conf, const char *arg);
+const char *mod_mcp_set_max_length(cmd_parms *cmd, void *conf, const char *kind, const char *size);
 const char *mod_mcp_set_operation(cmd_parms *cmd, void *conf, int argc, char *const argv[]);
 const char *mod_mcp_set_protocol(cmd_parms *cmd, void *conf, const char *arg);
 

@@ -45,6 +45,35 @@ const char *mod_mcp_set_max_body(cmd_parms *cmd, void *conf, const char *arg)
     return NULL;
 }
 
+const char *mod_mcp_set_max_length(cmd_parms *cmd, void *conf, const char *word, const char *size)
+{
+    mod_mcp_dir_t *dir = conf;
+    mod_mcp_section_t *section;
+    const char *error = mod_mcp_enter_section(cmd, dir, MOD_MCP_MAX_LENGTH, true, &section);
+    const mcpa_length_row_t *row;
+    mcpa_length_t kind;
+    apr_uint64_t bytes = 0;
+
+    if (error) {
+        return error;
+    }
+    if (!mcpa_length_find(&kind, mcpa_str(word))) {
+        return apr_psprintf(
+            cmd->pool, "MCPAuthMaxLength: \"%s\" is nothing that has a length here; write token, id, method, name or uri", word);
+    }
+    row = mcpa_length_row(kind);
+    if (!mcpa_text_size(mcpa_str(size), &bytes) || bytes < row->least || bytes > row->greatest) {
+        return apr_psprintf(cmd->pool, "MCPAuthMaxLength %s: must be a number of bytes from %u to %u, as in %u, not \"%s\"", word,
+                            row->least, row->greatest, row->usual, size);
+    }
+    if (dir->policy.lengths.bytes[kind]) {
+        return apr_psprintf(cmd->pool, "MCPAuthMaxLength %s: stands in this section already; leave one of the two lines out",
+                            word);
+    }
+    dir->policy.lengths.bytes[kind] = (uint16_t)bytes;
+    return NULL;
+}
+
 /* The words behind the operation as one text, "" when one of them is none that may stand there. */
 static const char *join(apr_pool_t *pool, int argc, char *const argv[])
 {

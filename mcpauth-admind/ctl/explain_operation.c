@@ -83,11 +83,24 @@ static mcpa_str_t malformed_text(const mcpa_decision_t *d)
                                     : MCPA_STR("this revision has no such message, or wants more in params._meta");
 }
 
+static void why_length(const mcpa_decision_t *d, void (*tell)(void *ctx, const char *name, mcpa_str_t value), void *ctx)
+{
+    char memory[128];
+
+    tell(ctx, "too long", mcpa_str(mcpa_length_row(d->too_long)->what));
+    snprintf(memory, sizeof(memory), "%zu bytes (MCPAuthMaxLength %s)", d->longest, mcpa_length_row(d->too_long)->word);
+    tell(ctx, "the most taken here", mcpa_str(memory));
+}
+
 void ctl_explained_why_message(const ctl_explained_t *e, void (*tell)(void *ctx, const char *name, mcpa_str_t value), void *ctx)
 {
     const mcpa_decision_t *d = &e->decision;
     char memory[128];
 
+    if (d->longest > 0) {
+        why_length(d, tell, ctx);
+        return;
+    }
     switch (d->reason) {
     case MCPA_REASON_MEDIA_TYPE:
         tell(ctx, "Content-Type", or_absent(e->request.content_type));

@@ -4,7 +4,8 @@
 #define MCPA_BASE_LIMITS_H
 
 /* Tokens */
-#define MCPA_TOKEN_MAX_BYTES 8192      /* httpd's own LimitRequestFieldSize is 8190: longer ones cannot arrive */
+#define MCPA_TOKEN_DEFAULT_BYTES 8192  /* httpd's own LimitRequestFieldSize is 8190: longer ones arrive only where that was raised */
+#define MCPA_TOKEN_MAX_BYTES 16384     /* what a Location may set at most: each part of a token is decoded on the stack */
 #define MCPA_JSON_MAX_DEPTH 16         /* token headers and claims are flat; Keycloak's deepest claim has 4 levels */
 #define MCPA_JSON_MAX_VALUES 2048      /* values in one token document; bounds the parser's allocations */
 #define MCPA_KID_MAX_BYTES 256
@@ -31,12 +32,17 @@
 #define MCPA_OPERATION_SECTIONS_MAX 32 /* sections with operation rules inside each other */
 #define MCPA_BODY_DEFAULT_BYTES (4 * 1024 * 1024) /* the SDKs' servers refuse longer messages, too */
 
-/* JSON-RPC: the customer's ceilings for names */
-#define MCPA_RPC_ID_MAX_BYTES 255
-#define MCPA_RPC_METHOD_MAX_BYTES 255
-#define MCPA_RPC_NAME_MAX_BYTES 255    /* tool, prompt, task */
-#define MCPA_RPC_URI_MAX_BYTES 2048    /* resource */
-#define MCPA_RPC_MEMORY_BYTES 8192     /* each string of a message that decides, once, written with escapes */
+/* JSON-RPC: what is taken where the Location says nothing, and what it may say at most (base/lengths.h) */
+#define MCPA_RPC_ID_DEFAULT_BYTES 255
+#define MCPA_RPC_ID_MAX_BYTES 1024     /* it is repeated in the answer */
+#define MCPA_RPC_METHOD_DEFAULT_BYTES 255
+#define MCPA_RPC_METHOD_MAX_BYTES 512
+#define MCPA_RPC_NAME_DEFAULT_BYTES 255 /* tool, prompt, task */
+#define MCPA_RPC_NAME_MAX_BYTES 1024
+#define MCPA_RPC_URI_DEFAULT_BYTES 2048 /* resource */
+#define MCPA_RPC_URI_MAX_BYTES 2048
+#define MCPA_RPC_WORD_MAX_BYTES 255    /* a revision, the kind of a reference: words of the protocol */
+#define MCPA_RPC_MEMORY_BYTES 8704     /* each string of a message that decides, once, written with escapes */
 #define MCPA_RPC_SUBSCRIPTIONS_MAX 256 /* resources one subscriptions/listen names: each is held against every rule */
 #define MCPA_LIST_MAX_BYTES (4 * 1024 * 1024) /* an answer, or one event of a stream, that is held back to be filtered; as long as a request may be */
 #define MCPA_RPC_MEMBERS_MAX 32        /* members of params that are compared with each other; no method has ten */

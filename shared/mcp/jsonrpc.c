@@ -71,9 +71,19 @@ static mcpa_rpc_fault_t skip_other(mcpa_jsonscan_t *scan, mcpa_str_t name, const
     return skip(scan);
 }
 
-/* A string's value, at most max bytes, not empty, without control characters; 'wrong' is the fault otherwise. */
-static mcpa_rpc_fault_t read_text(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, size_t max, mcpa_rpc_fault_t wrong, mcpa_str_t *value)
+/* Every string that decides, at its ceiling: one that does not fit is over it. */
+_Static_assert(MCPA_RPC_MEMORY_BYTES >= MCPA_RPC_METHOD_MAX_BYTES + 3 * MCPA_RPC_NAME_MAX_BYTES + 2 * MCPA_RPC_URI_MAX_BYTES +
+                                            4 * MCPA_RPC_WORD_MAX_BYTES,
+               "no room for the strings of one message");
+
+/* No kind with a ceiling of its own, but a word of the protocol: one that is too long is just another word. */
+#define WORD MCPA_LENGTHS
+
+/* A string's value, of this kind, not empty, without control characters; 'wrong' is the fault otherwise. */
+static mcpa_rpc_fault_t read_text(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, mcpa_length_t kind, mcpa_rpc_fault_t wrong,
+                                  mcpa_str_t *value)
 {
+    size_t max = kind == WORD ? MCPA_RPC_WORD_MAX_BYTES : mcpa_lengths_max(rpc->lengths, kind);
     mcpa_jsonscan_string_t string;
 
     if (mcpa_jsonscan_peek(scan) != '"') {
@@ -85,7 +95,12 @@ static mcpa_rpc_fault_t read_text(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, size_t
         return MCPA_RPC_NOT_JSON;
     }
     if (mcpa_jsonscan_decode(&string, rpc->memory + rpc->used, sizeof(rpc->memory) - rpc->used, value) != MCPA_OK ||
-        value->len == 0 || value->len > max || !mcpa_text_is_printable(*value)) {
+        value->len > max) {
+        *value = MCPA_STR_NONE;
+        rpc->too_long = kind;
+        return kind == WORD ? wrong : MCPA_RPC_TOO_LONG;
+    }
+    if (value->len == 0 || !mcpa_text_is_printable(*value)) {
         *value = MCPA_STR_NONE;
         return wrong;
     }
@@ -100,13 +115,13 @@ static mcpa_rpc_fault_t read_ref_member(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, 
     static const char *const deciding[] = { "type", "name", "uri", NULL };
 
     if (mcpa_str_eqz(name, "type")) {
-        return read_text(rpc, scan, MCPA_RPC_NAME_MAX_BYTES, MCPA_RPC_BAD_NAME, &rpc->ref_type);
+        return read_text(rpc, scan, WORD, MCPA_RPC_BAD_NAME, &rpc->ref_type);
     }
     if (mcpa_str_eqz(name, "name")) {
-        return read_text(rpc, scan, MCPA_RPC_NAME_MAX_BYTES, MCPA_RPC_BAD_NAME, &rpc->ref_name);
+        return read_text(rpc, scan, MCPA_LENGTH_NAME, MCPA_RPC_BAD_NAME, &rpc->ref_name);
     }
     if (mcpa_str_eqz(name, "uri")) {
-        return read_text(rpc, scan, MCPA_RPC_URI_MAX_BYTES, MCPA_RPC_BAD_NAME, &rpc->ref_uri);
+        return read_text(rpc, scan, MCPA_LENGTH_URI, MCPA_RPC_BAD_NAME, &rpc->ref_uri);
     }
     return skip_other(scan, name, deciding);
 }
@@ -116,7 +131,7 @@ static mcpa_rpc_fault_t read_meta_member(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan,
     static const char *const deciding[] = { META_VERSION, META_CAPABILITIES, NULL };
 
     if (mcpa_str_eqz(name, META_VERSION)) {
-        return read_text(rpc, scan, MCPA_RPC_NAME_MAX_BYTES, MCPA_RPC_NOT_RPC, &rpc->meta_version);
+        return read_text(rpc, scan, WORD, MCPA_RPC_NOT_RPC, &rpc->meta_version);
     }
     if (mcpa_str_eqz(name, META_CAPABILITIES)) {
         rpc->has_meta_capabilities = mcpa_jsonscan_peek(scan) == '{';
@@ -143,16 +158,16 @@ static mcpa_rpc_fault_t read_params_member(mcpa_rpc_t *rpc, mcpa_jsonscan_t *sca
     static const char *const deciding[] = { "name", "uri", "taskId", "protocolVersion", "_meta", "ref", "notifications", NULL };
 
     if (mcpa_str_eqz(name, "name")) {
-        return read_text(rpc, scan, MCPA_RPC_NAME_MAX_BYTES, MCPA_RPC_BAD_NAME, &rpc->name);
+        return read_text(rpc, scan, MCPA_LENGTH_NAME, MCPA_RPC_BAD_NAME, &rpc->name);
     }
     if (mcpa_str_eqz(name, "uri")) {
-        return read_text(rpc, scan, MCPA_RPC_URI_MAX_BYTES, MCPA_RPC_BAD_NAME, &rpc->uri);
+        return read_text(rpc, scan, MCPA_LENGTH_URI, MCPA_RPC_BAD_NAME, &rpc->uri);
     }
     if (mcpa_str_eqz(name, "taskId")) {
-        return read_text(rpc, scan, MCPA_RPC_NAME_MAX_BYTES, MCPA_RPC_BAD_NAME, &rpc->task_id);
+        return read_text(rpc, scan, MCPA_LENGTH_NAME, MCPA_RPC_BAD_NAME, &rpc->task_id);
     }
     if (mcpa_str_eqz(name, "protocolVersion")) {
-        return read_text(rpc, scan, MCPA_RPC_NAME_MAX_BYTES, MCPA_RPC_NOT_RPC, &rpc->protocol_version);
+        return read_text(rpc, scan, WORD, MCPA_RPC_NOT_RPC, &rpc->protocol_version);
     }
     if (mcpa_str_eqz(name, "_meta")) {
         return read_object(rpc, scan, read_meta_member);
@@ -178,9 +193,14 @@ static mcpa_rpc_fault_t read_id(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan)
         rpc->id = MCPA_STR_NONE;
         return fault;
     }
-    /* The ceiling counts what stands between the quotes, escapes as they are written. */
-    if (c == '"' && id.len > 2 && id.len <= MCPA_RPC_ID_MAX_BYTES + 2) {
-        return MCPA_RPC_OK;
+    /* The ceiling counts what stands between the quotes, escapes as they are written: so it is repeated. */
+    if (c == '"' && id.len > 2) {
+        if (id.len - 2 <= mcpa_lengths_max(rpc->lengths, MCPA_LENGTH_ID)) {
+            return MCPA_RPC_OK;
+        }
+        rpc->id = MCPA_STR_NONE;
+        rpc->too_long = MCPA_LENGTH_ID;
+        return MCPA_RPC_TOO_LONG;
     }
     /* An integer, and one that every parser reads as the same number. */
     if ((c == '-' || (c >= '0' && c <= '9')) && id.len <= 15 && !mcpa_str_eqz(id, "-0") && memchr(id.ptr, '.', id.len) == NULL &&
@@ -211,7 +231,7 @@ bool mcpa_rpc_is_method(mcpa_str_t method)
 static mcpa_rpc_fault_t read_version(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan)
 {
     mcpa_str_t version = MCPA_STR_NONE;
-    mcpa_rpc_fault_t fault = read_text(rpc, scan, 3, MCPA_RPC_NOT_RPC, &version);
+    mcpa_rpc_fault_t fault = read_text(rpc, scan, WORD, MCPA_RPC_NOT_RPC, &version);
 
     rpc->has_version = true;
     return fault == MCPA_RPC_OK && !mcpa_str_eqz(version, "2.0") ? MCPA_RPC_NOT_RPC : fault;
@@ -228,7 +248,7 @@ static mcpa_rpc_fault_t read_top_member(mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, 
         return read_id(rpc, scan);
     }
     if (mcpa_str_eqz(name, "method")) {
-        fault = read_text(rpc, scan, MCPA_RPC_METHOD_MAX_BYTES, MCPA_RPC_BAD_METHOD, &rpc->method);
+        fault = read_text(rpc, scan, MCPA_LENGTH_METHOD, MCPA_RPC_BAD_METHOD, &rpc->method);
         return fault == MCPA_RPC_OK && !mcpa_rpc_is_method(rpc->method) ? MCPA_RPC_BAD_METHOD : fault;
     }
     if (mcpa_str_eqz(name, "params")) {
@@ -253,7 +273,7 @@ static mcpa_rpc_fault_t classify(mcpa_rpc_t *rpc)
     return MCPA_RPC_OK;
 }
 
-mcpa_rpc_fault_t mcpa_rpc_scan(mcpa_rpc_t *rpc, mcpa_str_t body)
+mcpa_rpc_fault_t mcpa_rpc_scan(mcpa_rpc_t *rpc, mcpa_str_t body, const mcpa_lengths_t *lengths)
 {
     mcpa_jsonscan_t scan;
     mcpa_rpc_fault_t fault;
@@ -261,6 +281,7 @@ mcpa_rpc_fault_t mcpa_rpc_scan(mcpa_rpc_t *rpc, mcpa_str_t body)
 
     memset(rpc, 0, offsetof(mcpa_rpc_t, memory));
     rpc->used = 0;
+    rpc->lengths = lengths;
     mcpa_jsonscan_init(&scan, body.ptr != NULL ? body : MCPA_STR(""));
     c = mcpa_jsonscan_peek(&scan);
     if (c != '{') {
@@ -294,12 +315,13 @@ mcpa_status_t mcpa_rpc_next_uri(const mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, ch
     if (status != MCPA_OK) {
         return status;
     }
-    if (mcpa_jsonscan_string(scan, &string) != MCPA_OK ||
-        mcpa_jsonscan_decode(&string, memory, MCPA_RPC_URI_MAX_BYTES, uri) != MCPA_OK || uri->len == 0 ||
-        uri->len > MCPA_RPC_URI_MAX_BYTES || !mcpa_text_is_printable(*uri)) {
+    if (mcpa_jsonscan_string(scan, &string) != MCPA_OK) {
         return MCPA_EMALFORMED;
     }
-    return MCPA_OK;
+    if (mcpa_jsonscan_decode(&string, memory, MCPA_RPC_URI_MAX_BYTES, uri) != MCPA_OK || uri->len > MCPA_RPC_URI_MAX_BYTES) {
+        return MCPA_ETOOBIG;
+    }
+    return uri->len > 0 && mcpa_text_is_printable(*uri) ? MCPA_OK : MCPA_EMALFORMED;
 }
 
 const char *mcpa_rpc_fault_word(mcpa_rpc_fault_t fault)
@@ -311,9 +333,10 @@ const char *mcpa_rpc_fault_word(mcpa_rpc_fault_t fault)
         [MCPA_RPC_NOT_RPC] = "the body is not one JSON-RPC 2.0 message",
         [MCPA_RPC_AMBIGUOUS] = "a member stands twice, or its name is written with escapes",
         [MCPA_RPC_TOO_DEEP] = "the body is nested too deeply",
-        [MCPA_RPC_BAD_ID] = "the id is no string of 1 to 255 characters and no integer",
+        [MCPA_RPC_BAD_ID] = "the id is no string that is not empty, and no integer",
         [MCPA_RPC_BAD_METHOD] = "the method has a name no method can have",
         [MCPA_RPC_BAD_NAME] = "the tool, prompt, resource or task has a name none can have",
+        [MCPA_RPC_TOO_LONG] = "the id, the method or a name is too long",
     };
 
     return (size_t)fault < sizeof(words) / sizeof(words[0]) ? words[fault] : "unknown fault";
@@ -324,4 +347,9 @@ int mcpa_rpc_fault_code(mcpa_rpc_fault_t fault)
     return fault == MCPA_RPC_NOT_JSON   ? MCPA_RPC_CODE_JSON
            : fault == MCPA_RPC_BAD_NAME ? MCPA_RPC_CODE_PARAMS
                                         : MCPA_RPC_CODE_REQUEST;
+}
+
+int mcpa_rpc_length_code(mcpa_length_t too_long)
+{
+    return too_long == MCPA_LENGTH_NAME || too_long == MCPA_LENGTH_URI ? MCPA_RPC_CODE_PARAMS : MCPA_RPC_CODE_REQUEST;
 }

@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/jsonscan.h"
+#include "base/lengths.h"
 #include "base/limits.h"
 
 typedef enum mcpa_rpc_kind {
@@ -29,9 +30,10 @@ typedef enum mcpa_rpc_fault {
     MCPA_RPC_NOT_RPC,   /* no JSON-RPC 2.0 message: members missing, unknown, of a wrong type, or a mixture of request and response */
     MCPA_RPC_AMBIGUOUS, /* a member twice, or its name written with escapes */
     MCPA_RPC_TOO_DEEP,
-    MCPA_RPC_BAD_ID,    /* null, fraction, or longer than MCPA_RPC_ID_MAX_BYTES */
+    MCPA_RPC_BAD_ID,    /* null, empty, a fraction, or a number of more than 15 characters */
     MCPA_RPC_BAD_METHOD,
-    MCPA_RPC_BAD_NAME   /* of tool, prompt, resource or task: empty, too long, not a string, or with control characters */
+    MCPA_RPC_BAD_NAME,  /* of tool, prompt, resource or task: empty, not a string, or with control characters */
+    MCPA_RPC_TOO_LONG   /* what 'too_long' says: over its ceiling */
 } mcpa_rpc_fault_t;
 
 typedef struct mcpa_rpc {
@@ -52,13 +54,17 @@ typedef struct mcpa_rpc {
     bool has_params;
 
     bool has_version, has_result, has_error; /* "jsonrpc", "result", "error" were there */
+    mcpa_length_t too_long;      /* with MCPA_RPC_TOO_LONG */
+    const mcpa_lengths_t *lengths; /* during the scan */
     char memory[MCPA_RPC_MEMORY_BYTES]; /* strings that were written with escapes */
     size_t used;
 } mcpa_rpc_t;
 
-/* rpc is filled when the answer is MCPA_RPC_OK; otherwise only its id may be used (absent unless a good one was read before the fault). */
-mcpa_rpc_fault_t mcpa_rpc_scan(mcpa_rpc_t *rpc, mcpa_str_t body) MCPA_MUST_CHECK;
-/* The next of rpc->subscriptions; scan begins as {0}. MCPA_ENOTFOUND at the end; MCPA_EMALFORMED: an element is no string a name may be. */
+/* rpc is filled when the answer is MCPA_RPC_OK; otherwise only its id may be used (absent unless a good one was read before the fault), and too_long.
+ * lengths: NULL for the defaults. */
+mcpa_rpc_fault_t mcpa_rpc_scan(mcpa_rpc_t *rpc, mcpa_str_t body, const mcpa_lengths_t *lengths) MCPA_MUST_CHECK;
+/* The next of rpc->subscriptions; scan begins as {0}. MCPA_ENOTFOUND at the end; MCPA_EMALFORMED: an element is no string a name may be;
+ * MCPA_ETOOBIG: longer than MCPA_RPC_URI_MAX_BYTES. */
 mcpa_status_t mcpa_rpc_next_uri(const mcpa_rpc_t *rpc, mcpa_jsonscan_t *scan, char memory[MCPA_RPC_URI_MAX_BYTES], mcpa_str_t *uri) MCPA_MUST_CHECK;
 /* Whether this is a name that a method can have: 1 to MCPA_RPC_METHOD_MAX_BYTES of [A-Za-z0-9._/-] without "..". */
 bool mcpa_rpc_is_method(mcpa_str_t method);
@@ -70,5 +76,7 @@ const char *mcpa_rpc_fault_word(mcpa_rpc_fault_t fault);
 #define MCPA_RPC_CODE_METHOD  (-32601)
 #define MCPA_RPC_CODE_PARAMS  (-32602)
 int mcpa_rpc_fault_code(mcpa_rpc_fault_t fault);
+/* The code for MCPA_RPC_TOO_LONG. */
+int mcpa_rpc_length_code(mcpa_length_t too_long);
 
 #endif

@@ -7,6 +7,7 @@
 
 /* One realm for all: the resource is told by resource_metadata, and a realm taken from Host would be the client's to choose. */
 #define REALM "mcpauth"
+#define DESCRIPTION_BYTES 128
 
 static bool stands_before(mcpa_str_t list, mcpa_str_t word)
 {
@@ -58,6 +59,17 @@ static void print_scopes(mcpa_out_t *out, mcpa_str_t location, mcpa_str_t operat
     }
 }
 
+/* What is wrong, for who wrote the client. The words of a refused token are the same whatever is wrong with it, but for its
+ * length, which its bearer knows. */
+static void print_description(mcpa_out_t *out, mcpa_reason_t reason, mcpa_length_t too_long, size_t longest)
+{
+    if (longest > 0) {
+        mcpa_length_print(out, too_long, longest);
+    } else {
+        mcpa_out_z(out, mcpa_reason_row(reason)->description);
+    }
+}
+
 void mcpa_challenge_print(mcpa_out_t *out, const mcpa_policy_t *policy, mcpa_reason_t reason, const char *operation_scopes)
 {
     const mcpa_reason_row_t *row = mcpa_reason_row(reason);
@@ -67,7 +79,11 @@ void mcpa_challenge_print(mcpa_out_t *out, const mcpa_policy_t *policy, mcpa_rea
     }
     mcpa_out_z(out, "Bearer realm=\"" REALM "\"");
     if (row->bearer_error) {
-        mcpa_out_printf(out, ", error=\"%s\", error_description=\"%s\"", row->bearer_error, row->description);
+        size_t longest = reason == MCPA_REASON_TOKEN_TOO_LONG ? mcpa_lengths_max(&policy->lengths, MCPA_LENGTH_TOKEN) : 0;
+
+        mcpa_out_printf(out, ", error=\"%s\", error_description=\"", row->bearer_error);
+        print_description(out, reason, MCPA_LENGTH_TOKEN, longest);
+        mcpa_out_char(out, '"');
     }
     print_scopes(out, mcpa_str(policy->scopes), mcpa_str(operation_scopes));
     if (policy->resource) {
@@ -120,18 +136,28 @@ static bool is_call(const mcpa_message_t *message)
     return message && message->rpc.id.ptr && (message->fault != MCPA_RPC_OK || message->rpc.kind == MCPA_RPC_REQUEST);
 }
 
+/* The scanner's words say more than the reason's, but for a length. */
+static bool says_fault(const mcpa_decision_t *decision)
+{
+    return decision->message->fault != MCPA_RPC_OK && decision->longest == 0;
+}
+
 void mcpa_error_message_print(mcpa_out_t *out, const mcpa_decision_t *decision, int64_t retry_after_s)
 {
     const mcpa_reason_row_t *row = mcpa_reason_row(decision->reason);
     const mcpa_message_t *message = decision->message;
     int status = mcpa_decision_status(decision);
     const char *error = status == 404 ? "not_found" : row->error;
+    char description[DESCRIPTION_BYTES];
+    mcpa_out_t text;
     mcpa_jsonw_t w;
 
+    mcpa_out_init(&text, description, sizeof(description));
+    print_description(&text, decision->reason, decision->too_long, decision->longest);
     mcpa_jsonw_init(&w, out);
     mcpa_jsonw_open_object(&w, NULL);
     if (!is_call(message)) {
-        print_error(&w, error, row->description, retry_after_s);
+        print_error(&w, error, description, retry_after_s);
         mcpa_jsonw_close_object(&w);
         return;
     }
@@ -139,9 +165,9 @@ void mcpa_error_message_print(mcpa_out_t *out, const mcpa_decision_t *decision, 
     mcpa_jsonw_raw(&w, "id", message->rpc.id);
     mcpa_jsonw_open_object(&w, "error");
     mcpa_jsonw_int(&w, "code", decision->rpc_code ? decision->rpc_code : status);
-    mcpa_jsonw_z(&w, "message", message->fault != MCPA_RPC_OK ? mcpa_rpc_fault_word(message->fault) : row->description);
+    mcpa_jsonw_z(&w, "message", says_fault(decision) ? mcpa_rpc_fault_word(message->fault) : description);
     mcpa_jsonw_open_object(&w, "data");
-    print_error(&w, error, row->description, retry_after_s);
+    print_error(&w, error, description, retry_after_s);
     if (decision->supported) {
         print_revisions(&w, decision);
     }

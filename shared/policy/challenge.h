@@ -18,6 +18,6 @@ void mcpa_error_body_print(mcpa_out_t *out, mcpa_reason_t reason, int64_t retry_
  * data; otherwise the same as mcpa_error_body_print. The reason is decision->reason, and its code rpc_code or the status: who refuses what was decided
  * otherwise sets both. At most MCPA_ERROR_MESSAGE_MAX_BYTES. */
 void mcpa_error_message_print(mcpa_out_t *out, const mcpa_decision_t *decision, int64_t retry_after_s);
-#define MCPA_ERROR_MESSAGE_MAX_BYTES 2048 /* an id of 255 characters, two sentences, the revisions, a requested one of 64 bytes escaped */
+#define MCPA_ERROR_MESSAGE_MAX_BYTES (2048 + MCPA_RPC_ID_MAX_BYTES) /* an id, two sentences, the revisions, a requested one of 64 bytes escaped */
 
 #endif

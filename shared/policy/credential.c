@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/credential.h"
 
-#include "base/limits.h"
 #include "base/text.h"
 
 static mcpa_str_t skip(mcpa_str_t s, size_t n)
@@ -118,7 +117,7 @@ static bool query_has_token(mcpa_str_t query)
     return mcpa_credential_next_in_query(&query).ptr != NULL;
 }
 
-mcpa_reason_t mcpa_credential_extract(mcpa_str_t *token, mcpa_str_t authorization, mcpa_str_t query)
+mcpa_reason_t mcpa_credential_extract(mcpa_str_t *token, mcpa_str_t authorization, mcpa_str_t query, size_t max_bytes)
 {
     mcpa_str_t scheme, rest;
 
@@ -149,7 +148,7 @@ mcpa_reason_t mcpa_credential_extract(mcpa_str_t *token, mcpa_str_t authorizatio
     if (query_has_token(query)) {
         return MCPA_REASON_TWO_CREDENTIALS;
     }
-    if (rest.len > MCPA_TOKEN_MAX_BYTES) {
+    if (rest.len > max_bytes) {
         return MCPA_REASON_TOKEN_TOO_LONG;
     }
     *token = rest;

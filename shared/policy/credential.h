@@ -12,9 +12,9 @@
  *   TWO_CREDENTIALS          joined header lines of which a later one is Bearer or DPoP; Bearer beside an access_token parameter in the
  *                            query, whatever its spelling (percent-encoded, "access+token", any position)
  *   TOKEN_MALFORMED          scheme DPoP: proofs are not checked here, so its token must not pass as a bearer (RFC 9449 section 7.1); 401
- *   TOKEN_TOO_LONG           over MCPA_TOKEN_MAX_BYTES
+ *   TOKEN_TOO_LONG           over max_bytes, which is at most MCPA_TOKEN_MAX_BYTES
  * The scheme is case-insensitive, then one or more SP. */
-mcpa_reason_t mcpa_credential_extract(mcpa_str_t *token, mcpa_str_t authorization, mcpa_str_t query);
+mcpa_reason_t mcpa_credential_extract(mcpa_str_t *token, mcpa_str_t authorization, mcpa_str_t query, size_t max_bytes);
 /* The value of the next access_token parameter in a raw query, in whatever spelling the name is read as one above; {NULL,0} when there is none.
  * *rest: what of the query was not looked at yet. For keeping such values out of logs. */
 mcpa_str_t mcpa_credential_next_in_query(mcpa_str_t *rest);

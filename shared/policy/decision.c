@@ -148,8 +148,12 @@ static mcpa_reason_t answer_preflight(mcpa_work_t *w)
 static mcpa_reason_t take_credential(mcpa_work_t *w)
 {
     mcpa_decision_t *d = w->decision;
-    mcpa_reason_t reason = mcpa_credential_extract(&d->token, w->request->authorization, w->request->query);
+    size_t max = mcpa_lengths_max(&w->policy->lengths, MCPA_LENGTH_TOKEN);
+    mcpa_reason_t reason = mcpa_credential_extract(&d->token, w->request->authorization, w->request->query, max);
 
+    if (reason == MCPA_REASON_TOKEN_TOO_LONG) {
+        return mcpa_work_refuse_length(w, reason, MCPA_LENGTH_TOKEN, 0);
+    }
     if (reason == MCPA_REASON_PASS) {
         d->has_token_hash = SHA256((const unsigned char *)d->token.ptr, d->token.len, d->token_hash) != NULL;
         if (!d->has_token_hash) {

@@ -93,6 +93,8 @@ typedef struct mcpa_decision {
     mcpa_str_t operation_name;      /* of the tool, prompt, resource or task; {NULL,0}: it has none */
     mcpa_ruling_t ruling;           /* the rule that decided: of the operation, or of a thing it names that is denied */
     const char *operation_scopes;   /* needed besides the Location's; NULL: none */
+    size_t longest;                 /* bytes that are taken of what 'too_long' says; 0: it was not refused for its length */
+    mcpa_length_t too_long;
     int rpc_code;                   /* the protocol's own code for the error answer; 0: none, then it is the status */
     uint32_t supported;             /* with a protocol's reason: MCPA_REVISION_BIT of those let in */
     mcpa_str_t requested;           /* and the revision that was asked for; {NULL,0}: too long to repeat */

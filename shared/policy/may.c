@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/may.h"
 
-#include "base/limits.h"
 #include "base/text.h"
 
 /* What the scan of a request would refuse (mcp/jsonrpc.h). */
-static bool is_name(mcpa_str_t method, mcpa_str_t name)
+static bool is_name(const mcpa_policy_t *policy, mcpa_str_t method, mcpa_str_t name)
 {
-    size_t max = mcpa_str_eqz(method, "resources/read") ? MCPA_RPC_URI_MAX_BYTES : MCPA_RPC_NAME_MAX_BYTES;
+    mcpa_length_t kind = mcpa_str_eqz(method, "resources/read") ? MCPA_LENGTH_URI : MCPA_LENGTH_NAME;
 
-    return name.len > 0 && name.len <= max && mcpa_text_is_printable(name);
+    return name.len > 0 && name.len <= mcpa_lengths_max(&policy->lengths, kind) && mcpa_text_is_printable(name);
 }
 
 bool mcpa_may_operate(const mcpa_decision_t *decision, const mcpa_policy_t *policy, mcpa_str_t method, mcpa_str_t name)
@@ -17,7 +16,7 @@ bool mcpa_may_operate(const mcpa_decision_t *decision, const mcpa_policy_t *poli
     const mcpa_scopes_t *granted = &decision->principal.scopes;
     mcpa_ruling_t ruling;
 
-    if (!decision->authenticated || !is_name(method, name)) {
+    if (!decision->authenticated || !is_name(policy, method, name)) {
         return false;
     }
     ruling = mcpa_operation_rule(policy->operations, method, name);

@@ -5,6 +5,7 @@
 #define MCPA_POLICY_POLICY_H
 
 #include "base/bytes.h"
+#include "base/lengths.h"
 #include "base/limits.h"
 #include "jose/alg.h"
 #include "mcp/revision.h"
@@ -70,6 +71,7 @@ typedef struct mcpa_policy {
     size_t n_limits;
     mcpa_inspect_t inspect;
     uint64_t max_body;             /* bytes of one message, with MCPA_INSPECT_BODY; longer ones are refused */
+    mcpa_lengths_t lengths;        /* of the token, and of what messages name */
     const mcpa_operations_t *operations; /* NULL: the defaults alone */
     uint32_t protocols;            /* MCPA_REVISION_BIT of those let in; 0: all that are known */
     const char *const *origins;    /* allowed, as written by browsers, NULL-terminated; NULL: none */

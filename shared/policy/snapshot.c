@@ -120,6 +120,7 @@ static void print_policy(mcpa_jsonw_t *w, const mcpa_policy_t *policy)
         mcpa_jsonw_z(w, NULL, policy->limits[i].text);
     }
     mcpa_jsonw_close_array(w);
+    mcpa_print_lengths(w, &policy->lengths);
     mcpa_print_inspection(w, policy);
     print_list(w, "origins", policy->origins);
     mcpa_jsonw_bool(w, "identity_headers", policy->identity_headers);

@@ -276,7 +276,8 @@ static bool read_policy(mcpa_reading_t *p, mcpa_policy_t *policy, const mcpa_jso
         !mcpa_read_word(p, &audit, json, "audit", audits) || !read_scopes(p, policy, json) || !read_limits(p, policy, json) ||
         !read_trust(p, policy, json) || !mcpa_read_list(p, &policy->audiences, json, "audiences", AUDIENCES_MAX, is_audience) ||
         !mcpa_read_list(p, &policy->origins, json, "origins", MCPA_ORIGINS_MAX, mcpa_origin_is_valid) ||
-        !mcpa_read_inspection(p, policy, json) || !mcpa_read_flag(p, &policy->identity_headers, json, "identity_headers") ||
+        !mcpa_read_lengths(p, &policy->lengths, json) || !mcpa_read_inspection(p, policy, json) ||
+        !mcpa_read_flag(p, &policy->identity_headers, json, "identity_headers") ||
         !mcpa_read_flag(p, &policy->forward_token, json, "forward_token") ||
         !mcpa_read_flag(p, &policy->security_headers, json, "security_headers")) {
         return false;

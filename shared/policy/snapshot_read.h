@@ -47,6 +47,9 @@ bool mcpa_read_word(mcpa_reading_t *p, size_t *value, const mcpa_json_t *object,
 /* snapshot_inspect.c: nothing for MCPA_INSPECT_OFF; absent members are that and the defaults. */
 void mcpa_print_inspection(mcpa_jsonw_t *w, const mcpa_policy_t *policy);
 bool mcpa_read_inspection(mcpa_reading_t *p, mcpa_policy_t *policy, const mcpa_json_t *json);
+/* snapshot_lengths.c: what is left to the default is absent. */
+void mcpa_print_lengths(mcpa_jsonw_t *w, const mcpa_lengths_t *lengths);
+bool mcpa_read_lengths(mcpa_reading_t *p, mcpa_lengths_t *lengths, const mcpa_json_t *json);
 /* Exactly 16 lower-case hex digits. */
 bool mcpa_read_hex(uint64_t *value, mcpa_str_t text);
 /* The reverse of mcpa_text_rfc3339; what that would not print the same way again is no time. */

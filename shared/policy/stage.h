@@ -32,6 +32,14 @@ static inline mcpa_reason_t mcpa_work_refuse(mcpa_work_t *w, mcpa_reason_t reaso
     return reason;
 }
 
+/* A refusal of what is longer than the policy takes. */
+static inline mcpa_reason_t mcpa_work_refuse_length(mcpa_work_t *w, mcpa_reason_t reason, mcpa_length_t kind, int rpc_code)
+{
+    w->decision->too_long = kind;
+    w->decision->longest = mcpa_lengths_max(&w->policy->lengths, kind);
+    return mcpa_work_refuse(w, reason, rpc_code);
+}
+
 /* stage_limit.c */
 mcpa_reason_t mcpa_stage_charge_address(mcpa_work_t *w);
 mcpa_reason_t mcpa_stage_charge_subject(mcpa_work_t *w);

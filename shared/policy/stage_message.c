@@ -63,14 +63,22 @@ mcpa_reason_t mcpa_stage_read_body(mcpa_work_t *w)
     return reason;
 }
 
+static mcpa_reason_t refuse_length(mcpa_work_t *w, mcpa_length_t kind)
+{
+    return mcpa_work_refuse_length(w, MCPA_REASON_MESSAGE_MALFORMED, kind, mcpa_rpc_length_code(kind));
+}
+
 mcpa_reason_t mcpa_stage_scan_message(mcpa_work_t *w)
 {
     if (w->message == NULL) {
         return MCPA_REASON_PASS;
     }
-    w->message->fault = mcpa_rpc_scan(&w->message->rpc, w->message->body);
+    w->message->fault = mcpa_rpc_scan(&w->message->rpc, w->message->body, &w->policy->lengths);
     w->message->revision = MCPA_REVISION_NONE;
     w->decision->message = w->message;
+    if (w->message->fault == MCPA_RPC_TOO_LONG) {
+        return refuse_length(w, w->message->rpc.too_long);
+    }
     return w->message->fault == MCPA_RPC_OK
                ? MCPA_REASON_PASS
                : mcpa_work_refuse(w, MCPA_REASON_MESSAGE_MALFORMED, mcpa_rpc_fault_code(w->message->fault));
@@ -123,6 +131,7 @@ static mcpa_mirror_fault_t check_headers_alone(mcpa_work_t *w)
     mcpa_mirror_fault_t fault = find_revision(w);
     mcpa_decision_t *d = w->decision;
     mcpa_str_t name = MCPA_STR_NONE;
+    mcpa_status_t status = MCPA_OK;
 
     if (fault != MCPA_MIRROR_OK || !mcpa_revision_is_modern(d->revision)) {
         return fault;
@@ -130,13 +139,34 @@ static mcpa_mirror_fault_t check_headers_alone(mcpa_work_t *w)
     if (!mcpa_rpc_is_method(mirrors->method) || mcpa_mirror_has_name(mirrors->method) != (mirrors->name.ptr != NULL)) {
         return MCPA_MIRROR_MISMATCH;
     }
-    if (mirrors->name.ptr != NULL &&
-        (mcpa_mirror_decode(mirrors->name, d->operation_memory, sizeof(d->operation_memory), &name) != MCPA_OK || name.len == 0 ||
-         name.len > (mcpa_str_eqz(mirrors->method, "resources/read") ? MCPA_RPC_URI_MAX_BYTES : MCPA_RPC_NAME_MAX_BYTES))) {
-        return MCPA_MIRROR_MISMATCH;
+    if (mirrors->name.ptr != NULL) {
+        status = mcpa_mirror_decode(mirrors->name, d->operation_memory, sizeof(d->operation_memory), &name);
+        if (status == MCPA_ETOOBIG) { /* as it came it is longer still: the next check sees it */
+            name = mirrors->name;
+        } else if (status != MCPA_OK || name.len == 0) {
+            return MCPA_MIRROR_MISMATCH;
+        }
     }
     d->operation_name = name;
     return MCPA_MIRROR_OK;
+}
+
+/* The ceilings of the body hold for headers that stand in its place. */
+static mcpa_reason_t check_header_lengths(mcpa_work_t *w)
+{
+    mcpa_length_t kind = mcpa_str_eqz(w->request->mirrors.method, "resources/read") ? MCPA_LENGTH_URI : MCPA_LENGTH_NAME;
+
+    if (w->message != NULL || !is_post(w)) {
+        return MCPA_REASON_PASS;
+    }
+    if (w->request->mirrors.method.len > mcpa_lengths_max(&w->policy->lengths, MCPA_LENGTH_METHOD)) {
+        return refuse_length(w, MCPA_LENGTH_METHOD);
+    }
+    if (w->decision->operation_name.len > mcpa_lengths_max(&w->policy->lengths, kind)) {
+        w->decision->operation_name = MCPA_STR_NONE;
+        return refuse_length(w, kind);
+    }
+    return MCPA_REASON_PASS;
 }
 
 static mcpa_mirror_fault_t check_mirrors(mcpa_work_t *w)
@@ -165,7 +195,7 @@ mcpa_reason_t mcpa_stage_check_mirrors(mcpa_work_t *w)
 
     switch (fault) {
     case MCPA_MIRROR_OK:
-        return MCPA_REASON_PASS;
+        return check_header_lengths(w);
     case MCPA_MIRROR_VERSION_UNKNOWN:
         return refuse_revision(w, MCPA_REASON_PROTOCOL_UNKNOWN);
     case MCPA_MIRROR_META_MISSING:

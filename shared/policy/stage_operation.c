@@ -136,6 +136,9 @@ static mcpa_reason_t add_subscriptions(mcpa_work_t *w, mcpa_out_t *scopes)
         if (status == MCPA_ENOTFOUND) {
             return MCPA_REASON_PASS;
         }
+        if (status == MCPA_ETOOBIG || (status == MCPA_OK && uri.len > mcpa_lengths_max(&w->policy->lengths, MCPA_LENGTH_URI))) {
+            return mcpa_work_refuse_length(w, MCPA_REASON_MESSAGE_MALFORMED, MCPA_LENGTH_URI, MCPA_RPC_CODE_PARAMS);
+        }
         if (status != MCPA_OK || n == MCPA_RPC_SUBSCRIPTIONS_MAX) {
             return refuse_params(w);
         }

@@ -18,6 +18,7 @@ ANSWERS = {
     "no_token": (401, "unauthorized", None, "An access token is required"),
     "two_credentials": (400, "invalid_request", "invalid_request", "The request must carry exactly one credential"),
     "authorization_malformed": (400, "invalid_request", "invalid_request", "The Authorization header is malformed"),
+    "token_too_long": (401, "unauthorized", "invalid_token", "The access token is longer than 8192 bytes, the most that is taken here"),
     "origin_denied": (403, "forbidden", False, "This origin is not allowed"),
     "method_not_allowed": (405, "method_not_allowed", False, "This HTTP method is not allowed here"),
     "scope_missing": (403, "forbidden", "insufficient_scope", "The access token lacks a scope this operation needs"),

@@ -214,6 +214,8 @@ MESSAGES = {  # body, headers, reason, status, what is said
     "revision": (call("free"), ["MCP-Protocol-Version: 2025-06-18"], "protocol_denied", 400, "2025-03-26, 2025-11-25, 2026-07-28"),
     "no revision": (call("free"), ["MCP-Protocol-Version: 1"], "protocol_unknown", 400, "2025-11-25"),
     "type": (call("free"), ["Content-Type: text/plain"], "media_type", 415, "text/plain"),
+    "long id": (json.dumps({"jsonrpc": "2.0", "id": "x" * 256, "method": "ping"}), [], "message_malformed", 400, "255 bytes (MCPAuthMaxLength id)"),
+    "long name": (call("get_" + "x" * 97), [], "message_malformed", 400, "100 bytes (MCPAuthMaxLength name)"),
     "long": (call("free", arguments={"x": "x" * 5000}), [], "body_too_large", 413, "4096 bytes"),
 }
 
@@ -222,7 +224,7 @@ MESSAGES = {  # body, headers, reason, status, what is said
 def inspected(guarded, tmp_path_factory):
     """The policy of the stack, with a Location that inspects."""
     policy = json.loads((guarded.admind.dirs.state / "policy.json").read_text())
-    policy["locations"][0].update(inspect="body", max_body=4096, protocols=["2025-03-26", "2025-11-25", MODERN], operations=OPERATIONS, scopes="")
+    policy["locations"][0].update(inspect="body", max_body=4096, protocols=["2025-03-26", "2025-11-25", MODERN], operations=OPERATIONS, scopes="", max_length={"name": 100, "token": 2048})
     path = tmp_path_factory.mktemp("inspected") / "policy.json"
     path.write_text(json.dumps(policy))
     return path
@@ -242,6 +244,13 @@ def test_explain_decides_a_message(guarded, inspected, tmp_path, body, headers, 
     assert (document["reason"], document["status"]) == (reason, status) and words in json.dumps(document, ensure_ascii=False)
     stages = [stage["stage"] for stage in document["stages"]]
     assert status or stages[-9:] == ["media type", "body", "message", "mirrors", "protocol", "operation", "scopes", "session", "tool limit"]
+
+
+def test_explain_keeps_to_the_length_of_tokens(guarded, inspected):
+    token = guarded.token(scope="mcp:tools.exec", pad="x" * 2000)
+    assert explain(guarded, token).returncode == GOOD
+    done = explain(guarded, token, "--policy", inspected)
+    assert done.returncode == BAD and "token_too_long" in done.stdout and "2048 bytes (MCPAuthMaxLength token)" in done.stdout and "access token" in done.stdout
 
 
 def test_explain_names_no_message_where_none_may_be(guarded, inspected):

@@ -68,6 +68,15 @@ def test_the_operations_page_has_the_table_of_defaults():
     assert len(rows) > 20 and shown_rows == [(method, scopes[scope]) for method, scope in rows]
 
 
+def test_the_operations_page_has_the_table_of_lengths():
+    limits = {name: int(n) for name, n in re.findall(r"^#define (MCPA_\w+_BYTES) (\d+)\b", source("shared/base/limits.h"), re.M)}
+    rows = re.findall(r'= \{ "(\w+)", "[^"]+", (\d+), (MCPA_\w+), (MCPA_\w+) \}', source("shared/base/lengths.c"))
+    said = [(code(a), *map(int, (usual, least, greatest))) for a, _, usual, least, greatest in table(marked((SOURCE / "docs/operations.md").read_text(), "lengths"))]
+    assert len(rows) == 5 and said == [(word, limits[usual], int(least), limits[greatest]) for word, least, usual, greatest in rows]
+    shown_lines = dict(line.split() for line in shown(HTTPD_CONF)["MCPAuthMaxLength"])
+    assert {word: int(size[:-1]) * 1024 if size.endswith("k") else int(size) for word, size in shown_lines.items()} == {word: usual for word, usual, *_ in said}
+
+
 def test_the_audit_page_has_every_member_of_a_record():
     members = re.findall(r"^MCPA_FIELD\(\w+, \d+, (\w+)\)", source("shared/wire/record.def"), re.M)
     said = [name for cells in table(marked((SOURCE / "docs/audit.md").read_text(), "record")) for name in re.findall(r"`(\w+)`", cells[0])]

@@ -13,11 +13,13 @@
 #include "base/json.h"
 #include "mcp/jsonrpc.h"
 
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
 static mcpa_rpc_t rpc;
 
 static mcpa_rpc_fault_t scan(const char *text)
 {
-    return mcpa_rpc_scan(&rpc, mcpa_str(text));
+    return mcpa_rpc_scan(&rpc, mcpa_str(text), NULL);
 }
 
 static void is(mcpa_str_t found, const char *wanted)
@@ -185,29 +187,108 @@ static void what_parsers_differ_about_is_refused(void **state)
     }
 }
 
+/* What is bounded, by its place in the message. */
+static const struct {
+    const char *before, *after;
+    mcpa_length_t kind;
+    bool is_raw; /* an id is counted as it is written */
+} bounded[] = {
+    { "{\"jsonrpc\":\"2.0\",\"id\":\"", "\",\"method\":\"m\"}", MCPA_LENGTH_ID, true },
+    { "{\"jsonrpc\":\"2.0\",\"id\":\"", "\",\"result\":{}}", MCPA_LENGTH_ID, true },
+    { "{\"jsonrpc\":\"2.0\",\"method\":\"", "\"}", MCPA_LENGTH_METHOD, false },
+    { "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"name\":\"", "\"}}", MCPA_LENGTH_NAME, false },
+    { "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"uri\":\"", "\"}}", MCPA_LENGTH_URI, false },
+    { "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"taskId\":\"", "\"}}", MCPA_LENGTH_NAME, false },
+    { "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"ref\":{\"name\":\"", "\"}}}", MCPA_LENGTH_NAME, false },
+    { "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"ref\":{\"uri\":\"", "\"}}}", MCPA_LENGTH_URI, false },
+};
+
+/* The row with a string of n times 'unit' in it, scanned. */
+static mcpa_rpc_fault_t scan_bounded(size_t row, size_t n, const char *unit, const mcpa_lengths_t *lengths)
+{
+    static char text[8 * MCPA_RPC_URI_MAX_BYTES];
+    mcpa_out_t out;
+
+    mcpa_out_init(&out, text, sizeof(text));
+    mcpa_out_z(&out, bounded[row].before);
+    for (size_t i = 0; i < n; i++) {
+        mcpa_out_z(&out, unit);
+    }
+    mcpa_out_z(&out, bounded[row].after);
+    assert_int_equal(mcpa_out_status(&out), MCPA_OK);
+    return mcpa_rpc_scan(&rpc, mcpa_out_get(&out), lengths);
+}
+
 static void every_ceiling_is_exact(void **state)
 {
-    static const struct {
-        const char *before, *after;
-        size_t max;
-        mcpa_rpc_fault_t fault;
-    } rows[] = {
-        { "{\"jsonrpc\":\"2.0\",\"id\":\"", "\",\"method\":\"m\"}", MCPA_RPC_ID_MAX_BYTES, MCPA_RPC_BAD_ID },
-        { "{\"jsonrpc\":\"2.0\",\"method\":\"", "\"}", MCPA_RPC_METHOD_MAX_BYTES, MCPA_RPC_BAD_METHOD },
-        { "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"name\":\"", "\"}}", MCPA_RPC_NAME_MAX_BYTES, MCPA_RPC_BAD_NAME },
-        { "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"uri\":\"", "\"}}", MCPA_RPC_URI_MAX_BYTES, MCPA_RPC_BAD_NAME },
-        { "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"taskId\":\"", "\"}}", MCPA_RPC_NAME_MAX_BYTES, MCPA_RPC_BAD_NAME },
-    };
-    char text[4096], fill[MCPA_RPC_URI_MAX_BYTES + 2];
-
     (void)state;
-    memset(fill, 'a', sizeof(fill));
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        for (size_t over = 0; over <= 1; over++) {
-            snprintf(text, sizeof(text), "%s%.*s%s", rows[i].before, (int)(rows[i].max + over), fill, rows[i].after);
-            assert_int_equal(scan(text), over ? rows[i].fault : MCPA_RPC_OK);
+    for (size_t i = 0; i < COUNT(bounded); i++) {
+        const mcpa_length_row_t *row = mcpa_length_row(bounded[i].kind);
+        const uint16_t ceilings[] = { row->least, row->usual, row->greatest };
+
+        for (size_t k = 0; k < COUNT(ceilings); k++) {
+            mcpa_lengths_t lengths = { { 0 } };
+            const mcpa_lengths_t *given = &lengths;
+            size_t max = ceilings[k];
+
+            lengths.bytes[bounded[i].kind] = (uint16_t)max;
+            if (max == row->usual) {
+                given = NULL;
+            }
+            assert_int_equal(scan_bounded(i, max, "a", given), MCPA_RPC_OK);
+            assert_int_equal(scan_bounded(i, max + 1, "a", given), MCPA_RPC_TOO_LONG);
+            assert_int_equal(rpc.too_long, bounded[i].kind);
+            assert_null(rpc.id.ptr);
+            /* Escapes count as the one byte they stand for; in an id as the six they are. */
+            assert_int_equal(scan_bounded(i, bounded[i].is_raw ? max / 6 : max, "\\u0061", given), MCPA_RPC_OK);
+            assert_int_equal(scan_bounded(i, bounded[i].is_raw ? max / 6 + 1 : max + 1, "\\u0061", given), MCPA_RPC_TOO_LONG);
         }
     }
+}
+
+static void letters_of_two_bytes_count_twice(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(bounded); i++) {
+        size_t max = mcpa_lengths_max(NULL, bounded[i].kind);
+
+        if (bounded[i].kind != MCPA_LENGTH_METHOD) {
+            assert_int_equal(scan_bounded(i, max / 2, "\xc3\xa4", NULL), MCPA_RPC_OK);
+            assert_int_equal(scan_bounded(i, max / 2 + 1, "\xc3\xa4", NULL), MCPA_RPC_TOO_LONG);
+        }
+    }
+}
+
+static void all_strings_of_a_message_fit_at_once(void **state)
+{
+    static const mcpa_length_t kinds[] = { MCPA_LENGTH_METHOD, MCPA_LENGTH_NAME, MCPA_LENGTH_URI,
+                                           MCPA_LENGTH_NAME,   MCPA_LENGTH_NAME, MCPA_LENGTH_URI };
+    static const char *const before[] = { "{\"jsonrpc\":\"2.0\",\"method\":\"",
+                                          "\",\"params\":{\"name\":\"",
+                                          "\",\"uri\":\"",
+                                          "\",\"taskId\":\"",
+                                          "\",\"ref\":{\"name\":\"",
+                                          "\",\"uri\":\"" };
+    static char text[8 * MCPA_RPC_MEMORY_BYTES];
+    mcpa_lengths_t lengths;
+    mcpa_out_t out;
+
+    (void)state;
+    mcpa_out_init(&out, text, sizeof(text));
+    for (unsigned kind = 0; kind < MCPA_LENGTHS; kind++) {
+        lengths.bytes[kind] = mcpa_length_row((mcpa_length_t)kind)->greatest;
+    }
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        mcpa_out_z(&out, before[i]);
+        for (size_t n = 0; n < lengths.bytes[kinds[i]]; n++) {
+            mcpa_out_z(&out, "\\u0062");
+        }
+    }
+    mcpa_out_z(&out, "\"}}}");
+    assert_int_equal(mcpa_rpc_scan(&rpc, mcpa_out_get(&out), &lengths), MCPA_RPC_OK);
+    assert_int_equal(rpc.ref_uri.len, MCPA_RPC_URI_MAX_BYTES);
+    assert_int_equal(rpc.ref_uri.ptr[MCPA_RPC_URI_MAX_BYTES - 1], 'b');
+    assert_int_equal(rpc.name.len, MCPA_RPC_NAME_MAX_BYTES);
 }
 
 static void depth_and_members_are_bounded(void **state)
@@ -276,6 +357,8 @@ int main(void)
         cmocka_unit_test(subscriptions_are_told_one_by_one),
         cmocka_unit_test(what_parsers_differ_about_is_refused),
         cmocka_unit_test(every_ceiling_is_exact),
+        cmocka_unit_test(letters_of_two_bytes_count_twice),
+        cmocka_unit_test(all_strings_of_a_message_fit_at_once),
         cmocka_unit_test(depth_and_members_are_bounded),
         cmocka_unit_test(grammar_is_that_of_a_real_parser),
     };

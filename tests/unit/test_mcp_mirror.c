@@ -24,7 +24,7 @@ static mcpa_mirror_fault_t check(const char *body, const char *version, const ch
     mcpa_mirrors_t mirrors = { mcpa_str(version), mcpa_str(method), mcpa_str(name) };
     mcpa_rpc_t rpc;
 
-    assert_int_equal(mcpa_rpc_scan(&rpc, mcpa_str(body)), MCPA_RPC_OK);
+    assert_int_equal(mcpa_rpc_scan(&rpc, mcpa_str(body), NULL), MCPA_RPC_OK);
     return mcpa_mirror_check(revision, &rpc, &mirrors);
 }
 

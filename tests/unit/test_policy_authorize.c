@@ -265,7 +265,7 @@ static void a_tool_has_its_own_limit_for_each_subject(void **state)
 static void an_answer_to_a_call_is_a_message(void **state)
 {
     world_t *w = *state;
-    char id[MCPA_RPC_ID_MAX_BYTES + 3], body[1024], text[64 + 1];
+    char id[MCPA_RPC_ID_MAX_BYTES + 3], body[MCPA_RPC_ID_MAX_BYTES + 128], text[64 + 1];
 
     w->policy.operations = &operations;
     assert_reason(MCPA_REASON_OPERATION_DENIED, ask_body(w, LEGACY, CALL("drop_all")), "denied");
@@ -309,6 +309,7 @@ static void an_answer_to_a_call_is_a_message(void **state)
     memset(text, '\x01', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
     w->policy.protocols = 0;
+    w->policy.lengths.bytes[MCPA_LENGTH_ID] = MCPA_RPC_ID_MAX_BYTES;
     assert_reason(MCPA_REASON_PROTOCOL_UNKNOWN, ask_body(w, text, body), "the longest");
     assert_non_null(strstr(ask_error(w, UINT32_MAX), "\\u0001\"}}}"));
     text[sizeof(text) - 1] = 'x';

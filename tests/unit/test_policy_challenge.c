@@ -9,6 +9,10 @@
 #define SCOPE    ", scope=\"mcp:tools.read files:read\""
 #define INVALID                                                                                                                  \
     "Bearer realm=\"mcpauth\", error=\"invalid_token\", error_description=\"The access token is not valid\"" SCOPE METADATA
+#define TOO_LONG                                                                                                                 \
+    "Bearer realm=\"mcpauth\", error=\"invalid_token\", error_description=\"The access token is longer than 8192 bytes, the "    \
+    "most "                                                                                                                      \
+    "that is taken here\"" SCOPE METADATA
 #define REQUEST(text)     "Bearer realm=\"mcpauth\", error=\"invalid_request\", error_description=\"" text "\"" SCOPE METADATA
 #define BODY(error, text) "{\"error\":\"" error "\",\"message\":\"" text "\"}"
 #define NO_TOKEN_TEXT     "An access token is required"
@@ -30,7 +34,7 @@ static const struct {
       BODY("invalid_request", "The request must carry exactly one credential") },
     { MCPA_REASON_AUTHORIZATION_MALFORMED, REQUEST("The Authorization header is malformed"),
       BODY("invalid_request", "The Authorization header is malformed") },
-    { MCPA_REASON_TOKEN_TOO_LONG, INVALID, BODY("unauthorized", INVALID_TEXT) },
+    { MCPA_REASON_TOKEN_TOO_LONG, TOO_LONG, BODY("unauthorized", INVALID_TEXT) },
     { MCPA_REASON_TOKEN_MALFORMED, INVALID, BODY("unauthorized", INVALID_TEXT) },
     { MCPA_REASON_ALG_DENIED, INVALID, BODY("unauthorized", INVALID_TEXT) },
     { MCPA_REASON_ISSUER_UNKNOWN, INVALID, BODY("unauthorized", INVALID_TEXT) },

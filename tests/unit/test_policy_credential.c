@@ -13,11 +13,16 @@ typedef struct row {
     const char *token;
 } row_t;
 
+static mcpa_reason_t extract(mcpa_str_t *token, mcpa_str_t authorization, mcpa_str_t query)
+{
+    return mcpa_credential_extract(token, authorization, query, MCPA_TOKEN_DEFAULT_BYTES);
+}
+
 static void check(const row_t *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         mcpa_str_t token = MCPA_STR("untouched");
-        mcpa_reason_t reason = mcpa_credential_extract(&token, rows[i].header, MCPA_STR_NONE);
+        mcpa_reason_t reason = extract(&token, rows[i].header, MCPA_STR_NONE);
 
         assert_reason(rows[i].reason, reason, rows[i].header.ptr ? rows[i].header.ptr : "(absent)");
         assert_true(mcpa_str_eqz(token, rows[i].token ? rows[i].token : "untouched"));
@@ -106,8 +111,8 @@ static void a_dpop_credential_is_not_taken_as_a_bearer(void **state)
     mcpa_str_t token = MCPA_STR_NONE;
 
     (void)state;
-    assert_reason(MCPA_REASON_TOKEN_MALFORMED, mcpa_credential_extract(&token, MCPA_STR("DPoP abc"), MCPA_STR_NONE), "DPoP");
-    assert_reason(MCPA_REASON_TOKEN_MALFORMED, mcpa_credential_extract(&token, MCPA_STR("dpop abc"), MCPA_STR_NONE), "dpop");
+    assert_reason(MCPA_REASON_TOKEN_MALFORMED, extract(&token, MCPA_STR("DPoP abc"), MCPA_STR_NONE), "DPoP");
+    assert_reason(MCPA_REASON_TOKEN_MALFORMED, extract(&token, MCPA_STR("dpop abc"), MCPA_STR_NONE), "dpop");
     assert_null(token.ptr);
 }
 
@@ -136,26 +141,30 @@ static void a_token_in_the_query_is_no_credential_and_beside_a_header_it_is_a_se
         mcpa_str_t query = mcpa_str(rows[i].query);
 
         assert_reason(rows[i].counts ? MCPA_REASON_TWO_CREDENTIALS : MCPA_REASON_PASS,
-                      mcpa_credential_extract(&token, MCPA_STR("Bearer abc"), query), rows[i].query);
-        assert_reason(MCPA_REASON_NO_TOKEN, mcpa_credential_extract(&token, MCPA_STR_NONE, query), rows[i].query);
+                      extract(&token, MCPA_STR("Bearer abc"), query), rows[i].query);
+        assert_reason(MCPA_REASON_NO_TOKEN, extract(&token, MCPA_STR_NONE, query), rows[i].query);
     }
 }
 
 static void a_token_over_the_ceiling_is_refused_before_anything_is_decoded(void **state)
 {
     static char header[MCPA_TOKEN_MAX_BYTES + 16];
-    mcpa_str_t token = MCPA_STR_NONE;
+    const size_t ceilings[] = { 512, MCPA_TOKEN_DEFAULT_BYTES, MCPA_TOKEN_MAX_BYTES };
 
     (void)state;
     memcpy(header, "Bearer ", 7);
-    memset(header + 7, 'a', MCPA_TOKEN_MAX_BYTES + 1);
-    assert_reason(MCPA_REASON_PASS,
-                  mcpa_credential_extract(&token, (mcpa_str_t){ header, 7 + MCPA_TOKEN_MAX_BYTES }, MCPA_STR_NONE),
-                  "at the ceiling");
-    assert_int_equal(token.len, MCPA_TOKEN_MAX_BYTES);
-    assert_reason(MCPA_REASON_TOKEN_TOO_LONG,
-                  mcpa_credential_extract(&token, (mcpa_str_t){ header, 8 + MCPA_TOKEN_MAX_BYTES }, MCPA_STR_NONE),
-                  "over the ceiling");
+    memset(header + 7, 'a', sizeof(header) - 7);
+    for (size_t i = 0; i < COUNT(ceilings); i++) {
+        mcpa_str_t token = MCPA_STR_NONE;
+        size_t max = ceilings[i];
+
+        assert_reason(MCPA_REASON_TOKEN_TOO_LONG,
+                      mcpa_credential_extract(&token, (mcpa_str_t){ header, 8 + max }, MCPA_STR_NONE, max), "over the ceiling");
+        assert_null(token.ptr);
+        assert_reason(MCPA_REASON_PASS, mcpa_credential_extract(&token, (mcpa_str_t){ header, 7 + max }, MCPA_STR_NONE, max),
+                      "at the ceiling");
+        assert_int_equal(token.len, max);
+    }
 }
 
 int main(void)

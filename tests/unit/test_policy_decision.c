@@ -175,7 +175,7 @@ static void a_preflight_is_answered_without_a_token(void **state)
 
 static void the_credential_stage_gives_its_reasons(void **state)
 {
-    static char huge[MCPA_TOKEN_MAX_BYTES + 32];
+    static char huge[MCPA_TOKEN_DEFAULT_BYTES + 8];
     world_t *w = *state;
 
     w->request.authorization = MCPA_STR("Bearer");

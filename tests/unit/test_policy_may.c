@@ -61,16 +61,21 @@ static void what_is_shown_is_what_would_pass(void **state)
 
 static void a_name_that_no_request_may_carry_is_not_shown(void **state)
 {
-    static char name[MCPA_RPC_URI_MAX_BYTES + 1];
+    static char name[MCPA_RPC_URI_DEFAULT_BYTES + 1];
     world_t *w = *state;
     mcpa_str_t tool = MCPA_STR("tools/call"), resource = MCPA_STR("resources/read");
 
     memset(name, 'x', sizeof(name));
     assert_reason(MCPA_REASON_PASS, ask_body(w, LEGACY, PING), "ping");
-    assert_true(mcpa_may_operate(&w->decision, &w->policy, tool, (mcpa_str_t){ name, MCPA_RPC_NAME_MAX_BYTES }));
-    assert_false(mcpa_may_operate(&w->decision, &w->policy, tool, (mcpa_str_t){ name, MCPA_RPC_NAME_MAX_BYTES + 1 }));
-    assert_true(mcpa_may_operate(&w->decision, &w->policy, resource, (mcpa_str_t){ name, MCPA_RPC_URI_MAX_BYTES }));
-    assert_false(mcpa_may_operate(&w->decision, &w->policy, resource, (mcpa_str_t){ name, MCPA_RPC_URI_MAX_BYTES + 1 }));
+    for (size_t i = 0; i < 2; i++) {
+        size_t longest_name = i == 0 ? MCPA_RPC_NAME_DEFAULT_BYTES : 64, longest_uri = i == 0 ? MCPA_RPC_URI_DEFAULT_BYTES : 256;
+
+        assert_true(mcpa_may_operate(&w->decision, &w->policy, tool, (mcpa_str_t){ name, longest_name }));
+        assert_false(mcpa_may_operate(&w->decision, &w->policy, tool, (mcpa_str_t){ name, longest_name + 1 }));
+        assert_true(mcpa_may_operate(&w->decision, &w->policy, resource, (mcpa_str_t){ name, longest_uri }));
+        assert_false(mcpa_may_operate(&w->decision, &w->policy, resource, (mcpa_str_t){ name, longest_uri + 1 }));
+        w->policy.lengths = (mcpa_lengths_t){ { [MCPA_LENGTH_NAME] = 64, [MCPA_LENGTH_URI] = 256 } };
+    }
     assert_false(mcpa_may_operate(&w->decision, &w->policy, tool, MCPA_STR_NONE));
     assert_false(mcpa_may_operate(&w->decision, &w->policy, tool, MCPA_STR("a\nb")));
     assert_false(mcpa_may_operate(&w->decision, &w->policy, MCPA_STR("no/such"), MCPA_STR("a")));

@@ -242,8 +242,6 @@ static void headers_alone_decide_only_where_servers_compare(void **state)
         { "a word for the stream", NULL, MODERN, "GET", NULL, NULL, MCPA_REASON_OPERATION_UNKNOWN, -32601 },
         { "stream", "GET", LEGACY, NULL, NULL, NULL, MCPA_REASON_METHOD_NOT_ALLOWED, 0 },
     };
-    char long_name[MCPA_RPC_NAME_MAX_BYTES + 2];
-    ask_t long_call = rows[1];
     world_t *w = *state;
 
     w->policy.inspect = MCPA_INSPECT_HEADERS;
@@ -251,12 +249,6 @@ static void headers_alone_decide_only_where_servers_compare(void **state)
     assert_int_equal(ask_reads, 0);
     assert_reason(MCPA_REASON_PASS, ask(w, &rows[2]), "encoded");
     assert_true(mcpa_str_eqz(w->decision.operation_name, "file:///\xc3\xa4"));
-    memset(long_name, 'x', sizeof(long_name));
-    long_name[MCPA_RPC_NAME_MAX_BYTES + 1] = '\0';
-    long_call.name = long_name;
-    assert_reason(MCPA_REASON_MIRROR_MISMATCH, ask(w, &long_call), "a name too long for a tool");
-    long_name[MCPA_RPC_NAME_MAX_BYTES] = '\0';
-    assert_reason(MCPA_REASON_PASS, ask(w, &long_call), "just not");
     w->request.mirrors_repeated = true;
     assert_reason(MCPA_REASON_MIRROR_MISMATCH, ask(w, &rows[0]), "two methods");
     w->request.mirrors_repeated = false;

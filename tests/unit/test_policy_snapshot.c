@@ -61,6 +61,7 @@ static const mcpa_policy_t mcp = { .mode = MCPA_MODE_ON,
                                    .n_limits = 2,
                                    .inspect = MCPA_INSPECT_BODY,
                                    .max_body = 12345,
+                                   .lengths = { { [MCPA_LENGTH_TOKEN] = 16384, [MCPA_LENGTH_NAME] = 128 } },
                                    .operations = &operations,
                                    .protocols =
                                        MCPA_REVISION_BIT(MCPA_REVISION_2025_11_25) | MCPA_REVISION_BIT(MCPA_REVISION_2026_07_28),
@@ -150,6 +151,9 @@ static void what_is_printed_parses_to_the_same(void **state)
     assert_int_equal(policy->limits[0].id, mcpa_limit_id("mcp.example.com", "/mcp", "subject 100/min burst=20"));
     assert_int_equal(policy->inspect, MCPA_INSPECT_BODY);
     assert_int_equal(policy->max_body, 12345);
+    assert_memory_equal(&policy->lengths, &mcp.lengths, sizeof(mcp.lengths));
+    assert_memory_equal(&snapshot->policies[1]->lengths, &shadow.lengths, sizeof(shadow.lengths));
+    assert_non_null(strstr(first, "\"max_length\":{\"token\":16384,\"name\":128}"));
     assert_int_equal(policy->protocols, mcp.protocols);
     assert_int_equal(policy->operations->n_rules, 2);
     assert_string_equal(policy->operations->rules[0].name, rules[0].name);
@@ -310,6 +314,13 @@ static void what_the_directives_would_refuse_is_refused(void **state)
 static void an_inspection_that_is_not_understood_is_refused(void **state)
 {
     static const char *const bad[] = {
+        LOC(",\"max_length\":[]"),
+        LOC(",\"max_length\":{\"token\":\"8192\"}"),
+        LOC(",\"max_length\":{\"token\":511}"),
+        LOC(",\"max_length\":{\"token\":16385}"),
+        LOC(",\"max_length\":{\"name\":0}"),
+        LOC(",\"max_length\":{\"id\":-1}"),
+        LOC(",\"max_length\":{\"uri\":1000.5}"),
         LOC(",\"inspect\":\"Body\""),
         LOC(",\"inspect\":null"),
         LOC(",\"inspect\":true"),
