@@ -156,6 +156,30 @@ static void token68_has_its_equal_signs_at_the_end_only(void **state)
     assert_false(mcpa_text_is_token68(MCPA_STR("a,b")));
 }
 
+/* Long texts are looked at many bytes at once. */
+static void one_byte_anywhere_in_a_long_text_counts(void **state)
+{
+    char memory[1 + 50];
+
+    (void)state;
+    for (size_t len = 1; len <= 50; len++) {
+        for (size_t at = 0; at < len; at++) {
+            mcpa_str_t text = { memory + len % 2, len }; /* aligned or not */
+
+            for (int c = 0; c < 256; c++) {
+                mcpa_str_t one = { text.ptr + at, 1 };
+                /* An equal sign may end a text of more than one, and end it only. */
+                bool is_end = c == '=' && at == len - 1 && len > 1;
+
+                memset(memory, 'x', sizeof(memory));
+                memory[len % 2 + at] = (char)c;
+                assert_int_equal(mcpa_text_is_printable(text), mcpa_text_is_printable(one));
+                assert_int_equal(mcpa_text_is_token68(text), mcpa_text_is_token68(one) || is_end);
+            }
+        }
+    }
+}
+
 static void glob_matches_runs_and_single_bytes(void **state)
 {
     static const struct {
@@ -325,6 +349,7 @@ int main(void)
         cmocka_unit_test(durations_have_their_units_and_do_not_overflow),
         cmocka_unit_test(utf8_rejects_overlong_surrogate_and_out_of_range_forms),
         cmocka_unit_test(character_classes_match_their_grammars_byte_by_byte),
+        cmocka_unit_test(one_byte_anywhere_in_a_long_text_counts),
         cmocka_unit_test(token68_has_its_equal_signs_at_the_end_only),
         cmocka_unit_test(glob_matches_runs_and_single_bytes),
         cmocka_unit_test(glob_with_many_stars_ends_soon),
