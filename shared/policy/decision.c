@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/decision.h"
 
-#include <openssl/sha.h>
-
+#include "base/digest.h"
+#include "base/host.h"
 #include "policy/credential.h"
 #include "policy/stage.h"
 
@@ -155,7 +155,7 @@ static mcpa_reason_t take_credential(mcpa_work_t *w)
         return mcpa_work_refuse_length(w, reason, MCPA_LENGTH_TOKEN, 0);
     }
     if (reason == MCPA_REASON_PASS) {
-        d->has_token_hash = SHA256((const unsigned char *)d->token.ptr, d->token.len, d->token_hash) != NULL;
+        d->has_token_hash = mcpa_sha256(d->token_hash, d->token);
         if (!d->has_token_hash) {
             return MCPA_REASON_UNDECIDED;
         }
