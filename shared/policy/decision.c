@@ -2,7 +2,6 @@
 #include "policy/decision.h"
 
 #include "base/digest.h"
-#include "base/host.h"
 #include "policy/credential.h"
 #include "policy/stage.h"
 
