@@ -16,6 +16,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "credential.h"
 #include "files.h"
 
 #define SECRET_MIN_BYTES      16 /* 128 bits when random */
@@ -132,18 +133,31 @@ static bool check_directories(const where_t *where)
            (strncmp(config->listen, "unix:", 5) != 0 || check_parent(where, "Listen", config->listen + 5));
 }
 
+/* A check alone is no failure for want of what only the service manager hands over. */
+static bool is_unseen(admind_config_t *config, const char *path)
+{
+    bool unseen = config->check_only && admind_credential_is_missing(path);
+
+    config->unseen |= unseen;
+    return unseen;
+}
+
 /* A file that nobody else may read. what: how to make it. */
 static bool check_private(const where_t *where, const char *key, const char *path, const char *what)
 {
+    mode_t forbidden = admind_credential_is_handed(path) ? 0137 : 0177;
     struct stat st;
 
+    if (admind_credential_is_missing(path)) {
+        return refuse(where, key, path, "nobody hands over credentials here; let systemd start the daemon, with LoadCredential=, or name a file");
+    }
     if (stat(path, &st) != 0) {
         return refuse(where, key, path, "%s; make it: (umask 077; %s > %s)", strerror(errno), what, path);
     }
     if (!S_ISREG(st.st_mode) || (st.st_uid != geteuid() && st.st_uid != 0)) {
         return refuse(where, key, path, "is no file of the daemon's user or root; chown %u %s", (unsigned)geteuid(), path);
     }
-    if ((st.st_mode & 0177) != 0) {
+    if ((st.st_mode & forbidden) != 0) {
         return refuse(where, key, path, "may be used by others (mode %04o); chmod 0600 %s", (unsigned)(st.st_mode & 07777), path);
     }
     return true;
@@ -177,11 +191,12 @@ static bool read_secret(const where_t *where, const char *key, const char *path,
 static bool check_secrets(const where_t *where, admind_config_t *config)
 {
     for (size_t i = 0; i < config->n_webhooks; i++) {
-        if (!read_secret(where, "Webhook", config->webhooks[i].secret_file, &config->webhooks[i].secret)) {
+        if (!is_unseen(config, config->webhooks[i].secret_file) &&
+            !read_secret(where, "Webhook", config->webhooks[i].secret_file, &config->webhooks[i].secret)) {
             return false;
         }
     }
-    return config->admin_token_file == NULL ||
+    return config->admin_token_file == NULL || is_unseen(config, config->admin_token_file) ||
            read_secret(where, "AdminTokenFile", config->admin_token_file, &config->admin_token);
 }
 
@@ -206,15 +221,19 @@ static bool read_headers(const where_t *where, admind_forward_config_t *forward)
            refuse(where, "Forward", forward->header_file, "%s", why);
 }
 
+static bool check_key(const where_t *where, const char *path)
+{
+    return check_private(where, "Forward", path, "openssl genpkey -algorithm ed25519") && check_readable(where, "Forward", path);
+}
+
 static bool check_forwards(const where_t *where, admind_config_t *config)
 {
     for (size_t i = 0; i < config->n_forwards; i++) {
         admind_forward_config_t *forward = &config->forwards[i];
 
         if (!check_readable(where, "Forward", forward->ca_file) || !check_readable(where, "Forward", forward->cert_file) ||
-            (forward->key_file != NULL && (!check_private(where, "Forward", forward->key_file, "openssl genpkey -algorithm ed25519") ||
-                                           !check_readable(where, "Forward", forward->key_file))) ||
-            (forward->header_file != NULL && !read_headers(where, forward))) {
+            (forward->key_file != NULL && !is_unseen(config, forward->key_file) && !check_key(where, forward->key_file)) ||
+            (forward->header_file != NULL && !is_unseen(config, forward->header_file) && !read_headers(where, forward))) {
             return false;
         }
     }

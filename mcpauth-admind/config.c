@@ -7,12 +7,13 @@
 
 #include "base/text.h"
 #include "configtable.h"
+#include "credential.h"
 
 #define SECOND_US INT64_C(1000000)
 #define DAY_US    (86400 * SECOND_US)
 
 static admind_setter_t set_listen, set_path, set_socket, set_number, set_duration, set_word, set_alert, set_alertmanager,
-    set_webhook, set_forward, set_level, set_loopback, set_switch, set_size;
+    set_webhook, set_forward, set_secret, set_level, set_loopback, set_switch, set_size;
 
 #define AT(member) offsetof(admind_config_t, member)
 static const admind_row_t rows[] = {
@@ -37,7 +38,7 @@ static const admind_row_t rows[] = {
       true },
     { "Forward", set_forward, 0, NULL, "syslog tls://logs.example.com:6514, or otlp https://logs.example.com/v1/logs", 10, 0, 0,
       true },
-    { "AdminTokenFile", set_path, AT(admin_token_file), NULL, "an absolute path", 1, 0, 0, false },
+    { "AdminTokenFile", set_secret, AT(admin_token_file), NULL, "an absolute path or credential:NAME", 1, 0, 0, false },
     { "LogLevel", set_level, AT(log_level), "notice", "err, warning, notice, info or debug", 1, 0, 0, false },
     { "AllowInsecureFetch", set_loopback, AT(insecure_fetch_loopback), NULL, "loopback, or leave the line out", 1, 0, 0, false },
     { "KeyCAFile", set_path, AT(ca_file), NULL, "an absolute path", 1, 0, 0, false },
@@ -102,6 +103,20 @@ static bool set_path(admind_config_t *config, const admind_row_t *row, char *con
         values[0][len - 1] = '\0';
     }
     return set_word(config, row, values, n, why, cap);
+}
+
+static bool set_secret(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap)
+{
+    char *place = admind_credential_place(values[0]);
+    char **slot = member(config, row);
+
+    (void)n;
+    if (place == NULL) {
+        return complain(why, cap, "is no absolute path", values[0], row);
+    }
+    free(*slot);
+    *slot = place;
+    return true;
 }
 
 static bool set_socket(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap)
@@ -223,15 +238,14 @@ static bool set_webhook(admind_config_t *config, const admind_row_t *row, char *
     if (!mcpa_text_is_url(mcpa_str(values[0]), &is_https)) {
         return complain(why, cap, "is no http or https URL", values[0], row);
     }
-    if (n != 2 || strncmp(values[1], "secret-file=/", 13) != 0) {
-        return complain(why, cap, "has no secret-file=PATH: receivers check the signature", values[0], row);
-    }
     if (config->n_webhooks == ADMIND_LIST_MAX) {
         return complain(why, cap, "is one too many", values[0], row);
     }
-    hook = &config->webhooks[config->n_webhooks++];
-    return (set_text(&hook->url, values[0]) && set_text(&hook->secret_file, values[1] + 12)) ||
-           complain(why, cap, "finds no memory", values[0], row);
+    hook = &config->webhooks[config->n_webhooks++]; /* counted first: freed whatever becomes of it */
+    if (n != 2 || strncmp(values[1], "secret-file=", 12) != 0 || (hook->secret_file = admind_credential_place(values[1] + 12)) == NULL) {
+        return complain(why, cap, "has no secret-file=PATH: receivers check the signature", values[0], row);
+    }
+    return set_text(&hook->url, values[0]) || complain(why, cap, "finds no memory", values[0], row);
 }
 
 const admind_row_t *admind_config_rows(size_t *count)

@@ -14,7 +14,7 @@
 
 typedef struct admind_receiver { /* Alertmanager or Webhook */
     char *url;
-    char *secret_file; /* Webhook only; the secret is read at start and reload, never logged */
+    char *secret_file; /* Webhook only, as admind_credential_place says; the secret is read at start and reload, never logged */
     mcpa_str_t secret;
 } admind_receiver_t;
 
@@ -26,7 +26,7 @@ typedef struct admind_forward_config { /* Forward syslog|otlp ADDRESS key=value.
     bool is_otlp;
     char *url;                            /* tcp://HOST:PORT, tls://HOST:PORT, or http(s)://... */
     char name[ADMIND_FORWARD_NAME_BYTES]; /* of the cursor's file, in metrics and logs; unique */
-    char *ca_file, *cert_file, *key_file, *header_file; /* NULL: none */
+    char *ca_file, *cert_file, *key_file, *header_file; /* NULL: none; the last two as admind_credential_place says */
     mcpa_str_t header_text;               /* what header_file holds; secret */
     const char *headers[ADMIND_FORWARD_HEADERS_MAX]; /* its lines, "Name: value" */
     size_t n_headers;
@@ -80,6 +80,8 @@ typedef struct admind_config {
     bool insecure_fetch_loopback;    /* AllowInsecureFetch loopback */
     char *ca_file;                   /* KeyCAFile: extra trust anchors for fetching; NULL: the system's */
     bool allow_private;              /* AllowPrivateFetch on: keys may come from private addresses */
+    bool check_only;                 /* set by the caller: what only the service manager hands over may be missing */
+    bool unseen;                     /* set by admind_config_check: and it is */
     unsigned lines[ADMIND_KEYS_MAX]; /* where each row of the table stood in the file; 0: the default counts */
 } admind_config_t;
 

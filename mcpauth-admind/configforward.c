@@ -8,6 +8,7 @@
 #include <openssl/crypto.h>
 
 #include "base/text.h"
+#include "credential.h"
 #include "forward/syslog.h"
 
 #define DEFAULT_FACILITY 16 /* local0 */
@@ -32,6 +33,16 @@ static bool set_path(admind_forward_config_t *forward, char **slot, const char *
         return false;
     }
     *slot = strdup(value);
+    return *slot != NULL;
+}
+
+static bool set_secret(admind_forward_config_t *forward, char **slot, const char *value)
+{
+    (void)forward;
+    if (*slot != NULL) {
+        return false;
+    }
+    *slot = admind_credential_place(value);
     return *slot != NULL;
 }
 
@@ -78,9 +89,9 @@ static const struct option {
     { "name=", set_name, 0, true, true, "name=ID, ID of at most 31 characters a-z, 0-9 and -" },
     { "ca=", set_path, AT(ca_file), true, true, "ca=FILE once, with an absolute path" },
     { "cert=", set_path, AT(cert_file), true, false, "cert=FILE once, with an absolute path" },
-    { "key=", set_path, AT(key_file), true, false, "key=FILE once, with an absolute path" },
+    { "key=", set_secret, AT(key_file), true, false, "key=FILE once, with an absolute path, or key=credential:NAME" },
     { "facility=", set_facility, 0, true, false, "facility=local0 or another of syslog's" },
-    { "header-file=", set_path, AT(header_file), false, true, "header-file=FILE once, with an absolute path" },
+    { "header-file=", set_secret, AT(header_file), false, true, "header-file=FILE once, with an absolute path, or header-file=credential:NAME" },
     { "from=", set_from, 0, true, true, "from=begin or from=now" },
     { "insecure=", set_insecure, 0, true, true, "insecure=allow, or leave it out" },
 };

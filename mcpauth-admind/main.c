@@ -67,10 +67,13 @@ static int parse(arguments_t *arguments, int argc, char **argv)
     return -1;
 }
 
-static admind_config_t *read_config(const char *path, char *error, size_t cap)
+static admind_config_t *read_config(const char *path, bool check_only, char *error, size_t cap)
 {
     admind_config_t *config = admind_config_read(path, error, cap);
 
+    if (config != NULL) {
+        config->check_only = check_only;
+    }
     if (config != NULL && !admind_config_check(config, error, cap)) {
         admind_config_free(&config);
     }
@@ -81,7 +84,7 @@ static admind_config_t *read_config(const char *path, char *error, size_t cap)
 static void reload(admind_config_t **config, admind_config_t **old, const char *path)
 {
     char error[ERROR_BYTES];
-    admind_config_t *fresh = read_config(path, error, sizeof(error));
+    admind_config_t *fresh = read_config(path, false, error, sizeof(error));
 
     if (fresh == NULL) {
         admind_log(ADMIND_ERR, "MCPA2007", "reload: %s; the old configuration stays in use", error);
@@ -112,18 +115,27 @@ static bool start(admind_t *admind, admind_config_t **config, admind_config_t **
     return start(admind, config, old);
 }
 
+/* Only now: the journal is open and read back, and both sockets take connections. */
+static void say_ready(const admind_config_t *config)
+{
+    char message[512];
+
+    snprintf(message, sizeof(message), "READY=1\nSTATUS=serving %s and %s", config->socket, config->listen);
+    admind_service_notify(message);
+}
+
 /* systemd wants to know when a reload began, by its own clock, to tell the READY=1 behind it from an older one. */
 static void say_end(bool again)
 {
     struct timespec now;
-    char message[64];
+    char message[96];
 
     if (!again) {
-        admind_service_notify("STOPPING=1");
+        admind_service_notify("STOPPING=1\nSTATUS=leaving");
         return;
     }
     clock_gettime(CLOCK_MONOTONIC, &now);
-    snprintf(message, sizeof(message), "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    snprintf(message, sizeof(message), "RELOADING=1\nSTATUS=reloading\nMONOTONIC_USEC=%lld", (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
     admind_service_notify(message);
 }
 
@@ -144,7 +156,7 @@ static int serve(admind_config_t **config, const char *path, int background)
 #ifdef MCPA_CRASH_POINTS
         admind_log(ADMIND_ERR, "MCPA2099", "built with --enable-crash-points: this daemon may kill itself; it is for tests/torture alone");
 #endif
-        admind_service_notify("READY=1");
+        say_ready(*config);
         if (background >= 0) {
             admind_service_started(background);
             background = -1;
@@ -173,12 +185,15 @@ int main(int argc, char **argv)
     if (status >= 0) {
         return status;
     }
-    config = read_config(arguments.config, error, sizeof(error));
+    config = read_config(arguments.config, arguments.check_only, error, sizeof(error));
     if (config == NULL) {
         fprintf(stderr, "%s\n", error);
         return 1;
     }
     if (arguments.check_only) {
+        if (config->unseen) {
+            fprintf(stderr, "%s: credential:NAME was not looked at; only what systemd starts is handed credentials\n", arguments.config);
+        }
         printf("OK\n");
         admind_config_free(&config);
         return 0;

@@ -83,9 +83,12 @@ void admind_service_notify(const char *message)
 
 int admind_service_watchdog_ms(void)
 {
-    const char *text = getenv("WATCHDOG_USEC");
+    const char *text = getenv("WATCHDOG_USEC"), *meant = getenv("WATCHDOG_PID");
     long long us = text == NULL ? 0 : strtoll(text, NULL, 10);
 
+    if (meant != NULL && strtoll(meant, NULL, 10) != getpid()) {
+        return 0; /* inherited from a service that started us */
+    }
     return us < 2000 || us > 3600000000LL ? 0 : (int)(us / 2000);
 }
 

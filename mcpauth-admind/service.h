@@ -14,7 +14,7 @@ int admind_service_signal_read(int fd);
 
 /* One sd_notify(3) message ("READY=1"); nothing happens where NOTIFY_SOCKET is not set. */
 void admind_service_notify(const char *message);
-/* Milliseconds between two WATCHDOG=1, half of what systemd waits; 0: no watchdog. */
+/* Milliseconds between two WATCHDOG=1, half of what systemd waits; 0: no watchdog, or none for us. */
 int admind_service_watchdog_ms(void);
 
 /* Forks twice. Returns in the daemon, with a descriptor for admind_service_started; the first process waits and exits with 0 once

@@ -259,7 +259,7 @@ def test_systemd_is_told_what_happens(world):
         systemd.settimeout(10)
         admind = world.admind(env={"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "200000"})
         seen = [systemd.recv(4096).decode()]
-        assert seen == ["READY=1"]
+        assert seen == [f"READY=1\nSTATUS=serving {world.dirs.socket} and 127.0.0.1:{admind.port}"]
         message = systemd.recv(4096).decode()
         assert message.startswith("WATCHDOG=1\nSTATUS=0 children linked, journal ok")
 
@@ -270,7 +270,7 @@ def test_systemd_is_told_what_happens(world):
                     return text
 
         admind.reload()
-        assert re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=\d+", next_but_watchdog())
-        assert next_but_watchdog() == "READY=1"
+        assert re.fullmatch(r"RELOADING=1\nSTATUS=reloading\nMONOTONIC_USEC=\d+", next_but_watchdog())
+        assert next_but_watchdog() == seen[0]
         assert admind.stop() == 0
-        assert next_but_watchdog() == "STOPPING=1"
+        assert next_but_watchdog() == "STOPPING=1\nSTATUS=leaving"

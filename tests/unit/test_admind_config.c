@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include "configtable.h"
+#include "credential.h"
 
 static char error[1024];
 
@@ -68,6 +69,71 @@ static void values_are_taken_with_any_spacing_and_case_of_key(void **state)
     assert_string_equal(config->webhooks[0].secret_file, "/s");
     assert_int_equal(admind_config_line(config, "KeyRefresh"), 2);
     admind_config_free(&config);
+}
+
+/* Attack: a name that leads out of the directory, to a file of somebody else's. */
+static void a_credential_is_one_file_of_the_directory_handed_over(void **state)
+{
+    static const char *const wrong[] = { "", "x", "relative/path", "credential:", "credential:a/b", "credential:../a", "credential:.", "credential:..",
+                                         "Credential:a" };
+    char text[600];
+    char *place;
+
+    (void)state;
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", "/run/credentials/x.service", 1), 0);
+    place = admind_credential_place("credential:mcpauth_token");
+    assert_string_equal(place, "/run/credentials/x.service/mcpauth_token");
+    assert_true(admind_credential_is_handed(place) && !admind_credential_is_missing(place));
+    free(place);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_null(admind_credential_place(wrong[i]));
+    }
+    snprintf(text, sizeof(text), "credential:%0256d", 1);
+    assert_null(admind_credential_place(text));
+    assert_false(admind_credential_is_handed("/run/credentials/x.serviceman/a"));
+    assert_false(admind_credential_is_handed("/run/credentials/x.service/"));
+    assert_false(admind_credential_is_handed("/run/credentials/x.service/../y"));
+    assert_false(admind_credential_is_handed("/etc/mcpauth/token"));
+    unsetenv("CREDENTIALS_DIRECTORY");
+}
+
+static void a_path_stays_and_a_credential_waits_for_its_directory(void **state)
+{
+    char *place = admind_credential_place("/etc/mcpauth/token");
+
+    (void)state;
+    unsetenv("CREDENTIALS_DIRECTORY");
+    assert_string_equal(place, "/etc/mcpauth/token");
+    assert_false(admind_credential_is_missing(place) || admind_credential_is_handed(place));
+    free(place);
+    /* A relative directory would be found somewhere else after the daemon's chdir. */
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", "credentials", 1), 0);
+    place = admind_credential_place("credential:token");
+    assert_string_equal(place, "credential:token");
+    assert_true(admind_credential_is_missing(place) && !admind_credential_is_handed(place));
+    free(place);
+    unsetenv("CREDENTIALS_DIRECTORY");
+}
+
+static void every_key_with_a_secret_takes_a_credential(void **state)
+{
+    admind_config_t *config;
+
+    (void)state;
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", "/c", 1), 0);
+    config = parse("AdminTokenFile credential:t\nWebhook https://c/ secret-file=credential:w\n"
+                   "Forward otlp https://o/v1/logs header-file=credential:h\nForward syslog tls://s:1 cert=/x key=credential:k\n");
+    assert_non_null(config);
+    assert_string_equal(config->admin_token_file, "/c/t");
+    assert_string_equal(config->webhooks[0].secret_file, "/c/w");
+    assert_string_equal(config->forwards[0].header_file, "/c/h");
+    assert_string_equal(config->forwards[1].key_file, "/c/k");
+    admind_config_free(&config);
+    assert_null(parse("AdminTokenFile credential:../t\n"));
+    assert_null(parse("Webhook https://c/ secret-file=credential:\n"));
+    assert_null(parse("Forward otlp https://o/v1/logs header-file=credential:a/b\n"));
+    assert_null(parse("Forward otlp https://o/v1/logs header-file=/a header-file=credential:b\n"));
+    unsetenv("CREDENTIALS_DIRECTORY");
 }
 
 /* Attack: a secret in the address of a receiver, read from the log or from what a refused configuration said. */
@@ -198,6 +264,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_file_gives_the_documented_defaults),
+        cmocka_unit_test(a_credential_is_one_file_of_the_directory_handed_over),
+        cmocka_unit_test(a_path_stays_and_a_credential_waits_for_its_directory),
+        cmocka_unit_test(every_key_with_a_secret_takes_a_credential),
         cmocka_unit_test(values_are_taken_with_any_spacing_and_case_of_key),
         cmocka_unit_test(of_a_url_no_more_is_shown_than_where_it_leads),
         cmocka_unit_test(alerts_are_set_by_word),
