@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From rounds to figures: medians, each ratio and each difference taken within its round."""
+import statistics
+
+from .variants import BARE, US
+
+# The bars: case, variant, figure, limit, whether more is better. All in the group that runs event on one core with RS256.
+BARS = (
+    ("static", US, "ratio", 0.90, True), ("static", US, "over_us", 4, False), ("static", US, "instructions_over", 40_000, False),
+    ("static-new", "mcpauth, never seen", "over_us", 30, False),
+    ("static-bad", US, "over_us", 28, False), ("static-bad", US, "fetches", 0, False),
+)
+
+
+def median(rows, name):
+    return statistics.median(r[name] for r in rows)
+
+
+def cell_figures(cell, bare_rows):
+    rows = cell["rounds"]
+    if not rows:
+        return None
+    bare = {r["round"]: r for r in bare_rows}
+    pairs = [(r, bare[r["round"]]) for r in rows if r["round"] in bare]
+    ratios = [r["rate"] / b["rate"] for r, b in pairs]
+    over = [r["cpu_us"] - b["cpu_us"] for r, b in pairs]
+    statuses = {}
+    for r in rows:
+        for status, count in r["statuses"].items():
+            statuses[str(status)] = statuses.get(str(status), 0) + count
+    found = {name: median(rows, name) for name in ("rate", "p50_us", "p99_us", "cpu_us", "daemon_us", "log_bytes")}
+    found.update(rounds=len(rows), statuses=statuses, fetches=sum(r["fetches"] for r in rows))
+    if pairs:
+        found.update(ratio=statistics.median(ratios), ratio_least=min(ratios), ratio_most=max(ratios), over_us=statistics.median(over),
+                     over_least=min(over), over_most=max(over))
+    return found
+
+
+def add_figures(results):
+    for result in results:
+        bare = next((c["rounds"] for c in result["cells"] if c["variant"] == BARE), [])
+        for cell in result["cells"]:
+            cell["figures"] = cell_figures(cell, bare)
+    return results
+
+
+def find(results, case, variant, mpm="event", cores=1, alg="RS256"):
+    """The figures of one cell, or None."""
+    for r in results:
+        if (r["case"], r["mpm"], r["cores"], r["alg"]) == (case, mpm, cores, alg):
+            for cell in r["cells"]:
+                if cell["variant"] == variant and cell["figures"]:
+                    return {**cell["figures"], "instructions_over": cell.get("instructions_over")}
+    return None
+
+
+def bars(results):
+    """[(case, variant, figure, limit, value, whether it holds)] of the bars that were measured."""
+    found = []
+    for case, variant, figure, limit, more in BARS:
+        figures = find(results, case, variant)
+        if figures and figures.get(figure) is not None:
+            value = figures[figure]
+            found.append((case, variant, figure, limit, value, value >= limit if more else value <= limit))
+    return found

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The order of measuring, and one measurement. In each round every variant of a case has its turn, in an order drawn anew, so that what else the
+machine does falls on all alike and a ratio is one of the same minute."""
+import random
+
+from . import cpu, wrk
+from .farm import Farm
+from .tokens import COUNT
+from .variants import BARE, VARIANTS
+
+# Of answers over a limit, so many may be let in: what the limit allows.
+LET_IN = 16
+
+
+class WrongAnswers(RuntimeError):
+    pass
+
+
+def look_over(case, variant, told, counted):
+    """Raises unless the answers are those that the case is about."""
+    want, n = case.expected(variant), told["requests"]
+    if told["faults"] or not n:
+        raise WrongAnswers(f"{n} answers, {told['faults']} connections or requests failed")
+    if counted:
+        right = told["statuses"].get(want, 0)
+        others = {s: c for s, c in told["statuses"].items() if s != want}
+        if right == 0 or sum(others.values()) > (LET_IN if want == 429 and set(others) == {200} else 0):
+            raise WrongAnswers(f"expected {want}: {told['statuses']}")
+    elif told["denied"]:
+        raise WrongAnswers(f"expected {want}: {told['denied']} of {n} were denied")
+
+
+class Cell:
+    """One variant in one case of a group: its rounds, or why there are none."""
+
+    def __init__(self, farm, case, variant_name):
+        self.farm, self.case, self.variant = farm, case, VARIANTS[variant_name]
+        self.server = farm.servers[variant_name]
+        self.rows, self.unsupported, self.error = [], None, None
+        # Where every answer is an error, the statuses are counted in each run; elsewhere wrk's own count of errors must be 0.
+        self.counts = case.expected(self.variant) >= 400
+
+    def warm_up(self, seconds):
+        """Not measured, every status counted. What keys of another algorithm than RS256 make impossible is "not supported"."""
+        name = self.variant.name
+        if name in self.farm.refused:
+            self.unsupported = self.farm.refused[name]
+            return
+        sent = 0
+        try:
+            while sent == 0 or self.case.again and sent < COUNT:
+                told = wrk.run(self.farm.load_cpus, self.server.port, self.farm.script(self.case, True), seconds, sent)
+                look_over(self.case, self.variant, told, True)
+                sent += told["requests"]
+        except WrongAnswers as wrong:
+            if self.farm.group.alg != "RS256" and set(told["statuses"]) == {401}:
+                self.unsupported = f"answers 401 to good tokens: {self.server.said().splitlines()[-1:]}"
+            else:
+                self.error = str(wrong)
+        self.server.settle()
+
+    def measure(self, number, seconds, first):
+        if self.error or self.unsupported:
+            return
+        server = self.server
+        before, daemon_before, log_before, fetches_before = server.threads_ns(), server.daemon_ns(), server.log_bytes(), self.farm.fetches(server)
+        told = wrk.run(self.farm.load_cpus, self.server.port, self.farm.script(self.case, self.counts), seconds, first)
+        try:
+            self.server.settle()
+            look_over(self.case, self.variant, told, self.counts)
+            n = told["requests"]
+            self.rows.append({
+                "round": number, "requests": n, "rate": n * 1e6 / told["us"], "p50_us": told["p50"], "p99_us": told["p99"],
+                "cpu_us": cpu.spent_us(before, server.threads_ns()) / n, "daemon_us": cpu.spent_us(daemon_before, server.daemon_ns()) / n,
+                "log_bytes": (server.log_bytes() - log_before) / n, "fetches": self.farm.fetches(server) - fetches_before,
+                "statuses": told["statuses"] or {self.case.expected(self.variant): n}})
+        except RuntimeError as error:
+            self.error = f"round {number}: {error}"
+
+    def result(self):
+        return {"variant": self.variant.name, "rounds": self.rows, "unsupported": self.unsupported, "error": self.error}
+
+
+def measure_group(group, cases, variants, options, say):
+    """variants: names, or None for those of the cases. Returns [{"group", "case", "cells"}]."""
+    chosen = {case.name: [v for v in case.variants if v == BARE or (variants is None or v in variants) and (not group.variants or v in group.variants)]
+              for case in cases}
+    shuffle = random.Random(options.seed)
+    results = []
+    with Farm(group, cases, list(dict.fromkeys(v for names in chosen.values() for v in names))) as farm:
+        all_cells = {case.name: [Cell(farm, case, name) for name in chosen[case.name]] for case in cases}
+        for case in cases:
+            for cell in all_cells[case.name]:
+                cell.warm_up(options.seconds)
+                if cell.error or cell.unsupported:
+                    say(f"  {case.title}: {cell.variant.name}: {cell.error or 'not supported'}")
+        for number in range(1, options.rounds + 1):
+            for case in cases:
+                turn = list(all_cells[case.name])
+                shuffle.shuffle(turn)
+                first = shuffle.randrange(COUNT)
+                for cell in turn:
+                    cell.measure(number, options.seconds, first)
+            say(f"  round {number} of {options.rounds}")
+        for case in cases:
+            results.append({"group": group.title, "mpm": group.mpm, "cores": group.cores, "alg": group.alg, "case": case.name, "title": case.title,
+                            "cells": [cell.result() for cell in all_cells[case.name]]})
+    return results

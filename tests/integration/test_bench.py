@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The comparison of tests/bench/run: that its smallest slice works, and that wrong answers become errors and not figures. No figure is judged."""
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from harness import BUILD, SOURCE
+
+sys.path.insert(0, str(SOURCE / "tests" / "bench"))
+
+from web import cases, cpu, figures, rounds, table, variants, wrk  # noqa: E402
+
+MCPAUTH, LIMIT = "mcpauth", "mcpauth, subject limit"
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs")
+def test_the_smallest_slice_has_its_rows_and_statuses(tmp_path):
+    done = subprocess.run([str(SOURCE / "tests/bench/run"), "--no-install", "--no-instructions", "--groups", "1", "--cases", "static,static-over", "--variants",
+                           f"{MCPAUTH};{LIMIT}", "--rounds", "1", "--out", str(tmp_path)], env={**os.environ, "MCPAUTH_BUILD": str(BUILD)},
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout
+    run = json.loads((tmp_path / "run.json").read_text())
+    found = {(r["case"], c["variant"]): c["figures"] for r in run["results"] for c in r["cells"]}
+    assert set(found) == {("static", "httpd"), ("static", MCPAUTH), ("static-over", "httpd"), ("static-over", LIMIT)}
+    statuses = {key: f["statuses"] for key, f in found.items()}
+    assert all(set(statuses[key]) == {"200"} for key in found if key[1] != LIMIT), statuses
+    over = statuses["static-over", LIMIT]
+    assert set(over) <= {"429", "200"} and over["429"] > over.get("200", 0), statuses
+    assert all(f["rate"] > 0 and f["cpu_us"] > 0 for f in found.values())
+    assert found["static", MCPAUTH]["daemon_us"] > 0 and found["static", "httpd"]["daemon_us"] == 0
+    text = (tmp_path / "table.md").read_text()
+    assert text in done.stdout or text.split("\n", 1)[1] in done.stdout
+    assert f"| {MCPAUTH} |" in text and f"| {LIMIT} |" in text and "**1 KB file, over the limit**" in text
+
+
+def told(statuses=None, n=1000, denied=0, faults=0):
+    return {"requests": n, "statuses": statuses or {}, "denied": denied, "faults": faults}
+
+
+@pytest.mark.parametrize("case, variant, answers, counted", [
+    ("static", "httpd", told(denied=1), False),
+    ("static", "mcpauth", told(faults=1), False),
+    ("static", "mcpauth", told(n=0), False),
+    ("static", "mcpauth", told({200: 999, 503: 1}), True),
+    ("static-bad", "mcpauth", told({401: 999, 200: 1}), True),
+    ("static-bad", "mcpauth", told({403: 1000}), True),
+    ("static-over", "nginx, limit_req", told({429: 900, 200: 100}), True),
+    ("static-over", "nginx, limit_req", told({429: 999, 503: 1}), True),
+])
+def test_wrong_answers_are_an_error(case, variant, answers, counted):
+    with pytest.raises(rounds.WrongAnswers):
+        rounds.look_over(cases.CASES[case], variants.VARIANTS[variant], answers, counted)
+
+
+@pytest.mark.parametrize("case, variant, answers, counted", [
+    ("static", "mcpauth", told(), False),
+    ("static", "mcpauth", told({200: 1000}), True),
+    ("static-bad", "mcpauth", told({401: 1000}), True),
+    ("static-bad", "httpd", told({200: 1000}), True),
+    ("static-over", "nginx, limit_req", told({429: 999, 200: 1}), True),
+])
+def test_right_answers_are_none(case, variant, answers, counted):
+    rounds.look_over(cases.CASES[case], variants.VARIANTS[variant], answers, counted)
+
+
+def row(number, rate, cpu_us):
+    return {"round": number, "requests": 10, "rate": rate, "p50_us": 1, "p99_us": 2, "cpu_us": cpu_us, "daemon_us": 0, "log_bytes": 0, "fetches": 0,
+            "statuses": {200: 10}}
+
+
+def a_run():
+    cells = [{"variant": variants.BARE, "rounds": [row(1, 100, 10), row(2, 200, 20), row(3, 400, 5)], "unsupported": None, "error": None},
+             {"variant": MCPAUTH, "rounds": [row(1, 50, 13), row(2, 180, 24), row(3, 300, 10)], "unsupported": None, "error": None},
+             {"variant": "nginx", "rounds": [], "unsupported": None, "error": "round 1: expected 200: 3 of 9 were denied"},
+             {"variant": "mod_oauth2, key", "rounds": [], "unsupported": "answers 401", "error": None}]
+    results = figures.add_figures([{"group": "event, 1 core, RS256", "mpm": "event", "cores": 1, "alg": "RS256", "case": "static", "title": "files",
+                                    "cells": cells}])
+    about = {"date": "2026-01-01", "cpu": "a CPU", "cpus": 2, "system": "a system", "kernel": "6", "commit": "abc", "load_before": 0.0}
+    return {"machine": about, "rounds": 3, "seconds": 1, "token_bytes": 800, "remark": "Not quiet.", "results": results}
+
+
+def test_a_ratio_is_one_of_its_round():
+    """The medians of the rates alone would say 0.9 too, the median of the CPU times alone 13 - 10."""
+    found = figures.find(a_run()["results"], "static", MCPAUTH)
+    assert (found["ratio"], found["ratio_least"], found["ratio_most"]) == (0.75, 0.5, 0.9)
+    assert found["over_us"] == 4
+    assert figures.bars(a_run()["results"]) == [("static", MCPAUTH, "ratio", 0.90, 0.75, False), ("static", MCPAUTH, "over_us", 4, 4, True)]
+
+
+def test_errors_and_what_is_not_supported_stand_in_the_table():
+    text = table.markdown(a_run())
+    assert "| nginx | **error:** round 1: expected 200: 3 of 9 were denied |" in text and "| mod_oauth2, key | not supported |" in text
+    assert "**Not quiet.**" in text and "2026-01-01, a CPU, 2 CPUs" in text and "| 0.750 (0.50–0.90) |" in text
+
+
+def test_the_readme_keeps_what_stands_around_the_table(tmp_path):
+    path = tmp_path / "README.md"
+    path.write_text(f"before\n{table.BEGIN}\nof last week\n{table.END}\nafter\n")
+    table.write_readme(a_run(), path)
+    text = path.read_text()
+    assert text.startswith(f"before\n{table.BEGIN}\n") and text.endswith(f"{table.END}\nafter\n") and "of last week" not in text and "| mcpauth |" in text
+
+
+def test_the_projects_readme_has_a_place_for_the_table():
+    text = (SOURCE / "README.md").read_text()
+    assert text.count(table.BEGIN) == 1 and text.count(table.END) == 1
+
+
+def test_a_thread_that_has_ended_spoils_the_sum():
+    assert cpu.spent_us({"1": 1000}, {"1": 5000, "2": 2000}) == 6
+    with pytest.raises(RuntimeError):
+        cpu.spent_us({"1": 1000, "2": 1}, {"1": 5000})
+
+
+def test_a_body_is_as_long_as_it_says_and_survives_lua():
+    from web.tokens import rpc_body
+    for size in (1024, 102400):
+        body = rpc_body(size)
+        assert len(body.encode()) == size and json.loads(body)["method"] == "tools/call"
+    assert wrk.quote('a"\\\n') == '"a\\034\\092\\010"'
