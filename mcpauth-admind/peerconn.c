@@ -6,6 +6,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#define READS_A_ROUND 4
+
 /* ---- out */
 
 static void flush(admind_conn_t *conn)
@@ -201,11 +203,34 @@ static void take_frames(admind_conn_t *conn)
     conn->in_len -= at;
 }
 
+/* A few reads a round: what a busy child says goes into one commit, and one that has much to say does not keep the others waiting. The
+ * buffer holds the longest frame, so there is room. */
+static void take_what_came(admind_conn_t *conn)
+{
+    for (int i = 0; i < READS_A_ROUND && !conn->doomed; i++) {
+        size_t room = sizeof(conn->in) - conn->in_len;
+        ssize_t n = recv(conn->fd, conn->in + conn->in_len, room, MSG_DONTWAIT);
+
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+            admind_conn_doom(conn, NULL);
+            return;
+        }
+        if (n < 0) {
+            return;
+        }
+        conn->in_len += (size_t)n;
+        take_frames(conn);
+        if ((size_t)n < room) {
+            return;
+        }
+    }
+}
+
 void admind_conn_event(void *ctx, int fd, uint32_t events)
 {
     admind_conn_t *conn = ctx;
-    ssize_t n;
 
+    (void)fd;
     if (conn->doomed) {
         return;
     }
@@ -218,15 +243,5 @@ void admind_conn_event(void *ctx, int fd, uint32_t events)
     if (conn->doomed || (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0) {
         return;
     }
-    /* One read a round: a child that has much to say does not keep the others waiting. The buffer holds the longest frame, so
-     * there is room. */
-    n = recv(fd, conn->in + conn->in_len, sizeof(conn->in) - conn->in_len, MSG_DONTWAIT);
-    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-        admind_conn_doom(conn, NULL);
-        return;
-    }
-    if (n > 0) {
-        conn->in_len += (size_t)n;
-        take_frames(conn);
-    }
+    take_what_came(conn);
 }

@@ -261,7 +261,7 @@ static mcpa_status_t fitting_file(admind_journal_t *journal, int64_t now_us)
 mcpa_status_t admind_journal_append(admind_journal_t *journal, mcpa_str_t line, int64_t now_us)
 {
     bool fresh = journal->buffered == 0 && journal->written == journal->synced;
-    char file[ADMIND_JOURNAL_NAME_BYTES];
+    char file[ADMIND_JOURNAL_NAME_BYTES] = "";
 
     if (journal->failing || line.len >= BUFFER_BYTES) {
         return journal->failing ? MCPA_EIO : MCPA_ETOOBIG;
@@ -270,7 +270,9 @@ mcpa_status_t admind_journal_append(admind_journal_t *journal, mcpa_str_t line, 
         return MCPA_EIO;
     }
     if (journal->sealer != NULL) {
-        admind_journal_name_format(file, &journal->name);
+        if (admind_sealer_open_lines(journal->sealer) == 0) { /* a block's first line tells where it begins */
+            admind_journal_name_format(file, &journal->name);
+        }
         if (!admind_sealer_line(journal->sealer, file, journal->written + journal->buffered, line)) {
             errno = ENOMEM;
             return roll_back(journal, false);

@@ -62,11 +62,6 @@ void mcpa_out_z(mcpa_out_t *out, const char *z)
     mcpa_out_str(out, mcpa_str(z));
 }
 
-void mcpa_out_char(mcpa_out_t *out, char c)
-{
-    mcpa_out_put(out, &c, 1);
-}
-
 void mcpa_out_u64(mcpa_out_t *out, uint64_t value)
 {
     char digits[20]; /* 2^64 - 1 has twenty */

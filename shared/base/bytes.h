@@ -55,7 +55,16 @@ void mcpa_out_init(mcpa_out_t *out, char *memory, size_t cap);
 void mcpa_out_put(mcpa_out_t *out, const void *bytes, size_t len);
 void mcpa_out_str(mcpa_out_t *out, mcpa_str_t s);
 void mcpa_out_z(mcpa_out_t *out, const char *z);
-void mcpa_out_char(mcpa_out_t *out, char c);
+/* Here, because JSON and label sets are written by many of them. */
+static inline void mcpa_out_char(mcpa_out_t *out, char c)
+{
+    if (out->truncated || out->cap - out->len < 2) {
+        out->truncated = true;
+        return;
+    }
+    out->ptr[out->len++] = c;
+    out->ptr[out->len] = '\0';
+}
 void mcpa_out_u64(mcpa_out_t *out, uint64_t value);
 void mcpa_out_printf(mcpa_out_t *out, const char *format, ...) MCPA_PRINTF(2, 3);
 /* MCPA_OK, or MCPA_ETOOBIG when something did not fit. */

@@ -62,31 +62,60 @@ static size_t put_escape(mcpa_out_t *out, mcpa_str_t text, size_t utf8_len)
     return 0;
 }
 
+#define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
+
+/* Whether one of eight bytes is zero; may say so falsely above one that is, and the caller then looks at each. */
+static uint64_t zero_among(uint64_t bytes)
+{
+    return (bytes - EACH_BYTE(0x01)) & ~bytes & EACH_BYTE(0x80);
+}
+
+/* How many bytes stand at the start that no rule is about: visible ASCII but for quote and backslash. Nearly all that is ever written, hence eight at
+ * once. */
+static size_t plain_len(mcpa_str_t text)
+{
+    size_t n = 0;
+    uint64_t eight;
+
+    for (; text.len - n >= sizeof(eight); n += sizeof(eight)) {
+        memcpy(&eight, text.ptr + n, sizeof(eight));
+        if (((eight | (eight - EACH_BYTE(0x20))) & EACH_BYTE(0x80)) != 0 || zero_among(eight ^ EACH_BYTE('"')) != 0 ||
+            zero_among(eight ^ EACH_BYTE('\\')) != 0 || zero_among(eight ^ EACH_BYTE(0x7f)) != 0) {
+            break;
+        }
+    }
+    while (n < text.len) {
+        unsigned char c = (unsigned char)text.ptr[n];
+
+        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\') {
+            break;
+        }
+        n++;
+    }
+    return n;
+}
+
 static void put_string(mcpa_out_t *out, mcpa_str_t value)
 {
     mcpa_str_t rest = value;
-    size_t plain = 0; /* bytes before rest.ptr that wait to be copied as they are */
 
     mcpa_out_char(out, '"');
     while (rest.len > 0) {
-        size_t utf8_len = mcpa_text_utf8_next(rest);
-        unsigned char c = (unsigned char)rest.ptr[0];
-        size_t n = 0;
+        size_t n = plain_len(rest);
 
-        if (utf8_len != 1 || c < 0x20 || c == 0x7f || c == '"' || c == '\\') {
-            mcpa_out_put(out, rest.ptr - plain, plain);
-            plain = 0;
+        if (n > 0) {
+            mcpa_out_put(out, rest.ptr, n);
+        } else {
+            size_t utf8_len = mcpa_text_utf8_next(rest);
+
             n = put_escape(out, rest, utf8_len);
-        }
-        if (n == 0) {
-            n = utf8_len;
-            plain += n;
+            if (n == 0) {
+                n = utf8_len;
+                mcpa_out_put(out, rest.ptr, n);
+            }
         }
         rest.ptr += n;
         rest.len -= n;
-    }
-    if (plain > 0) {
-        mcpa_out_put(out, rest.ptr - plain, plain);
     }
     mcpa_out_char(out, '"');
 }
@@ -172,9 +201,12 @@ void mcpa_jsonw_bool(mcpa_jsonw_t *w, const char *name, bool value)
 
 void mcpa_jsonw_milli(mcpa_jsonw_t *w, const char *name, uint64_t thousandths)
 {
+    const char digits[] = { '.', (char)('0' + thousandths / 100 % 10), (char)('0' + thousandths / 10 % 10),
+                            (char)('0' + thousandths % 10) };
+
     begin(w, name);
     mcpa_out_u64(w->out, thousandths / 1000);
-    mcpa_out_printf(w->out, ".%03u", (unsigned)(thousandths % 1000));
+    mcpa_out_put(w->out, digits, sizeof(digits));
 }
 
 void mcpa_jsonw_raw(mcpa_jsonw_t *w, const char *name, mcpa_str_t json)

@@ -98,12 +98,28 @@ void mcpa_metrics_reset(mcpa_metrics_t *metrics, mcpa_metric_t metric)
     clear_family(metrics, &metrics->families[metric]);
 }
 
+/* The bytes at the start that need no look: ASCII but NUL. */
+static size_t plain_len(mcpa_str_t value)
+{
+    size_t n = 0;
+
+    while (n < value.len && value.ptr[n] > '\0' && (unsigned char)value.ptr[n] < 0x80) {
+        n++;
+    }
+    return n;
+}
+
 /* Appends value to the key as a series knows it: valid UTF-8 without NUL, at most METRIC_LABEL_MAX_BYTES, its length in front. */
 static void put_value(mcpa_out_t *key, mcpa_str_t value)
 {
-    size_t start = key->len;
+    size_t start = key->len, plain = plain_len(value);
 
     mcpa_out_char(key, 0);
+    plain = plain < METRIC_LABEL_MAX_BYTES ? plain : METRIC_LABEL_MAX_BYTES;
+    if (plain > 0) {
+        mcpa_out_put(key, value.ptr, plain);
+        value = (mcpa_str_t){ value.ptr + plain, value.len - plain };
+    }
     while (value.len > 0) {
         size_t used = *value.ptr != '\0' ? mcpa_text_utf8_next(value) : 0;
         mcpa_str_t piece = used > 0 ? (mcpa_str_t){ value.ptr, used } : MCPA_STR("\xef\xbf\xbd");

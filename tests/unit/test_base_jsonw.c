@@ -128,6 +128,31 @@ static void writer_reports_truncation_and_stays_within_its_room(void **state)
     }
 }
 
+/* Visible text is copied many bytes at once: a byte among others is written as it is when it stands alone. */
+static void writer_writes_a_byte_the_same_wherever_it_stands(void **state)
+{
+    (void)state;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        char text[21], alone[16], all[64], expected[64];
+        mcpa_jsonw_t w;
+        mcpa_out_t out;
+
+        text[0] = (char)byte;
+        mcpa_out_init(&out, alone, sizeof(alone));
+        mcpa_jsonw_init(&w, &out);
+        mcpa_jsonw_str(&w, NULL, (mcpa_str_t){ text, 1 });
+        for (size_t at = 0; at < sizeof(text); at++) {
+            memset(text, ' ', sizeof(text)); /* the least of what may stand as it is */
+            text[at] = (char)byte;
+            mcpa_out_init(&out, all, sizeof(all));
+            mcpa_jsonw_init(&w, &out);
+            mcpa_jsonw_str(&w, NULL, (mcpa_str_t){ text, sizeof(text) });
+            snprintf(expected, sizeof(expected), "\"%*s%.*s%*s\"", (int)at, "", (int)strlen(alone) - 2, alone + 1, (int)(sizeof(text) - 1 - at), "");
+            assert_string_equal(all, expected);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +160,7 @@ int main(void)
         cmocka_unit_test(writer_escapes_all_that_could_end_a_string_or_a_line),
         cmocka_unit_test(writer_replaces_what_is_not_utf8),
         cmocka_unit_test(writer_output_is_read_back_for_every_pair_of_bytes),
+        cmocka_unit_test(writer_writes_a_byte_the_same_wherever_it_stands),
         cmocka_unit_test(writer_reports_truncation_and_stays_within_its_room),
     };
 
