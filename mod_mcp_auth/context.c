@@ -8,11 +8,13 @@
 #define ASKED_ID_MAX 128
 
 /* In a request's slot: on the root the context, and while httpd logs the headers what was taken out of them; on each the section
- * whose identity headers it carries. */
+ * whose identity headers it carries, and what was decided last and for which section. */
 typedef struct slot {
     mod_mcp_context_t *context;
     const char *hidden;
     const mod_mcp_dir_t *dressed_for;
+    const mod_mcp_dir_t *judged_for;
+    mod_mcp_verdict_t *judged;
 } slot_t;
 
 static request_rec *root_of(const request_rec *r)
@@ -129,8 +131,10 @@ static const mcpa_operations_t *keep_operations(apr_pool_t *pool, const mcpa_ope
 
 mod_mcp_verdict_t *mod_mcp_verdict_add(mod_mcp_context_t *context, const mcpa_policy_t *policy, bool by_subrequest)
 {
-    mod_mcp_verdict_t *verdict = apr_pcalloc(context->root->pool, sizeof(*verdict));
+    mod_mcp_verdict_t *verdict = apr_palloc(context->root->pool, sizeof(*verdict));
 
+    memset(verdict, 0, offsetof(mod_mcp_verdict_t, decision));
+    mcpa_decision_init(&verdict->decision);
     verdict->policy = *policy;
     if (by_subrequest) {
         verdict->policy.operations = keep_operations(context->root->pool, policy->operations);
@@ -152,10 +156,15 @@ mod_mcp_verdict_t *mod_mcp_verdict_of(const request_rec *r)
 {
     const mod_mcp_dir_t *dir = mod_mcp_dir_of(r);
     const mod_mcp_context_t *context;
+    const slot_t *slot;
     mcpa_policy_t policy;
 
     if (!dir || dir->policy.mode == MCPA_MODE_OFF) {
         return NULL;
+    }
+    slot = ap_get_module_config(r->request_config, &mcp_auth_module);
+    if (slot && slot->judged_for == dir) {
+        return slot->judged;
     }
     context = mod_mcp_context_find(r);
     if (!context) {
@@ -175,6 +184,15 @@ mod_mcp_verdict_t *mod_mcp_verdict_for_answer(const request_rec *r)
         }
     }
     return NULL;
+}
+
+void mod_mcp_set_judged(request_rec *r, const mod_mcp_dir_t *dir, mod_mcp_verdict_t *verdict)
+{
+    slot_t *slot = slot_of(r);
+
+    /* What a subrequest was told may be decided anew for its request. */
+    slot->judged_for = r->main ? NULL : dir;
+    slot->judged = verdict;
 }
 
 void mod_mcp_set_dressed(request_rec *r, const mod_mcp_dir_t *dir)

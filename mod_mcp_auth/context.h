@@ -13,12 +13,12 @@ typedef struct mod_mcp_verdict mod_mcp_verdict_t;
 struct mod_mcp_verdict {
     mod_mcp_verdict_t *older;
     mcpa_policy_t policy; /* complete */
-    mcpa_decision_t decision;
     mcpa_reason_t reason; /* the decision's */
     bool by_subrequest;
     const char
         *needed_scopes; /* of the first Require mcp-scope that said no; tells the client what to ask for, if it comes to a 403 */
     bool claim_denied;  /* a Require mcp-claim said no */
+    mcpa_decision_t decision;
 };
 
 typedef struct mod_mcp_context {
@@ -55,6 +55,8 @@ mod_mcp_verdict_t *mod_mcp_verdict_add(mod_mcp_context_t *context, const mcpa_po
 void mod_mcp_verdict_refuse(mod_mcp_verdict_t *verdict, mcpa_reason_t reason);
 /* What was decided for where r is now; NULL: nothing guarded, or not decided. */
 mod_mcp_verdict_t *mod_mcp_verdict_of(const request_rec *r);
+/* Spares it looking: while r is in this section, that is what was decided. */
+void mod_mcp_set_judged(request_rec *r, const mod_mcp_dir_t *dir, mod_mcp_verdict_t *verdict);
 /* The same for the answer: that of r itself, else of the redirect or request it came from. */
 mod_mcp_verdict_t *mod_mcp_verdict_for_answer(const request_rec *r);
 

@@ -157,6 +157,7 @@ static mod_mcp_verdict_t *judge(request_rec *r, const mod_mcp_dir_t *dir)
         mod_mcp_audit_watch_page(r);
     }
     return verdict;
+    mod_mcp_set_judged(r, dir, verdict);
 }
 
 /* Lets the request go on, is seen to be whose it is, or answers it. */

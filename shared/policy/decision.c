@@ -188,5 +188,12 @@ const mcpa_json_t *mcpa_decision_claims(mcpa_decision_t *decision)
 void mcpa_decision_clear(mcpa_decision_t *decision)
 {
     mcpa_json_free(&decision->claims);
-    memset(decision, 0, sizeof(*decision));
+    mcpa_decision_init(decision);
 }
+#define DECISION_HEAD_BYTES (offsetof(mcpa_decision_t, principal.scopes.words))
+
+void mcpa_decision_init(mcpa_decision_t *decision)
+{
+    memset(decision, 0, DECISION_HEAD_BYTES);
+}
+

@@ -81,7 +81,6 @@ typedef struct mcpa_decision {
     bool has_token_hash;
     unsigned char token_hash[32];   /* SHA-256 of the token */
     const mcpa_issuer_t *issuer;    /* NULL until the token named one of ours */
-    mcpa_principal_t principal;     /* valid once 'authenticated' */
     bool authenticated;             /* signature and claims are good, whatever came after */
     bool origin_allowed;            /* Origin was present and is on the list: the answer carries CORS, refusals too */
     uint32_t retry_after_s;         /* with a limit's reason: when to come back, >= 1 */
@@ -98,14 +97,18 @@ typedef struct mcpa_decision {
     int rpc_code;                   /* the protocol's own code for the error answer; 0: none, then it is the status */
     uint32_t supported;             /* with a protocol's reason: MCPA_REVISION_BIT of those let in */
     mcpa_str_t requested;           /* and the revision that was asked for; {NULL,0}: too long to repeat */
-    char operation_memory[MCPA_RPC_URI_MAX_BYTES]; /* a name that a header carried encoded */
     mcpa_cache_use_t cache_use;
     uint32_t verify_us;             /* time spent in verification; 0 when none was done */
     mcpa_json_t *claims;            /* owned; from the moment the signature is good; NULL on a cache hit until mcpa_decision_claims is called */
     char cached_text[MCPA_TOKENCACHE_TEXT_BYTES]; /* the principal's strings after a cache hit */
+    /* The rest is long, and not zeroed by mcpa_decision_init: the words of the principal's scopes are its last member. */
+    mcpa_principal_t principal;     /* valid once 'authenticated' */
+    char operation_memory[MCPA_RPC_URI_MAX_BYTES]; /* a name that a header carried encoded */
 } mcpa_decision_t;
 
-/* Decides; decision must be zeroed. Returns decision->reason. To be cleared in any case.
+/* Undecided. Zeroed memory is as good, but takes longer to make. */
+void mcpa_decision_init(mcpa_decision_t *decision);
+/* Decides; decision must be initialised. Returns decision->reason. To be cleared in any case.
  *
  * Order: the table in decision.c; the first stage that does not pass is final. Limits are charged where they stand: all address rules before the
  * credential is looked at, then subject rules, then client rules, each kind in the order of the configuration; a rule that is exceeded

@@ -24,8 +24,8 @@ void mcpa_scope_model_each(const mcpa_scope_model_t *model,
 
 /* The scopes a token grants, as words that borrow from the claim. */
 typedef struct mcpa_scopes {
-    mcpa_str_t words[MCPA_SCOPES_MAX];
     size_t count;
+    mcpa_str_t words[MCPA_SCOPES_MAX];
 } mcpa_scopes_t;
 
 /* From a scope claim: a space-delimited string, or (allow_array) an array of strings as Entra, Okta and Keycloak's roles give. Duplicates are dropped.

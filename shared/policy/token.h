@@ -15,9 +15,9 @@ typedef struct mcpa_principal {
     mcpa_str_t client_id;
     mcpa_str_t token_id;   /* jti */
     mcpa_str_t audience;   /* the accepted value that matched */
-    mcpa_scopes_t scopes;
     int64_t expires_s;     /* exp, as written */
     int64_t not_before_s;  /* the later of nbf and iat, as written; 0 when there is neither */
+    mcpa_scopes_t scopes;
 } mcpa_principal_t;
 
 #define MCPA_CLAIM_NAME_MAX_BYTES 256 /* a configured claim name: it comes from an administrator, and no provider's is longer than a URL */
