@@ -60,10 +60,11 @@ static bool is_deciding(const char *name, size_t len)
            (len > prefix && is_named(name, prefix, PARAM_PREFIX));
 }
 
-/* Of what a message is decided by only the one spelling that was looked at; CGI and WSGI make the same variable of all. */
+/* Of what a message is decided by only the one spelling that was looked at; CGI and WSGI make the same variable of all. Every header of every
+ * request is asked about: most begin otherwise than the managed ones, which all begin with an X. */
 static bool is_managed(const char *name, size_t len)
 {
-    return is_listed(name, len, managed, sizeof(managed) / sizeof(managed[0])) ||
+    return (folded(name[0]) == 'x' && is_listed(name, len, managed, sizeof(managed) / sizeof(managed[0]))) ||
            (memchr(name, '_', len) && is_deciding(name, len));
 }
 
@@ -151,15 +152,15 @@ static const char *encode(apr_pool_t *pool, mcpa_str_t value)
 {
     static const char hex[] = "0123456789ABCDEF";
     char *encoded, *out;
-    size_t odd = 0;
+    size_t plain = 0;
 
-    for (size_t i = 0; i < value.len; i++) {
-        odd += value.ptr[i] < ' ' || value.ptr[i] > '~' || value.ptr[i] == '%';
+    while (plain < value.len && value.ptr[plain] >= ' ' && value.ptr[plain] <= '~' && value.ptr[plain] != '%') {
+        plain++;
     }
-    if (!odd) {
+    if (plain == value.len) {
         return apr_pstrmemdup(pool, value.ptr, value.len);
     }
-    encoded = out = apr_palloc(pool, value.len + 2 * odd + 1);
+    encoded = out = apr_palloc(pool, 3 * value.len + 1);
     for (size_t i = 0; i < value.len; i++) {
         unsigned char c = (unsigned char)value.ptr[i];
 
@@ -204,6 +205,23 @@ void mod_mcp_headers_set_outcome(request_rec *r, const mod_mcp_verdict_t *verdic
     apr_table_setn(r->subprocess_env, "MCP_REASON", mcpa_reason_word(verdict->reason));
 }
 
+/* Those of an earlier decision, or that somebody set who had no business to. */
+static void drop_variables(apr_table_t *env)
+{
+    static const char *const ours[] = { "MCP_SUBJECT", "MCP_CLIENT_ID", "MCP_SCOPES", "MCP_ISSUER", "MCP_TOKEN_ID" };
+    const apr_array_header_t *all = apr_table_elts(env);
+    bool found = false;
+
+    for (int i = 0; i < all->nelts && !found; i++) {
+        const char *key = APR_ARRAY_IDX(all, i, apr_table_entry_t).key;
+
+        found = key && !ap_cstr_casecmpn(key, "MCP_", 4);
+    }
+    for (size_t i = 0; found && i < sizeof(ours) / sizeof(ours[0]); i++) {
+        apr_table_unset(env, ours[i]);
+    }
+}
+
 static void inject_identity(request_rec *r, const mcpa_principal_t *principal, bool as_headers)
 {
     const struct {
@@ -218,18 +236,16 @@ static void inject_identity(request_rec *r, const mcpa_principal_t *principal, b
         { "X-MCP-Token-ID", "MCP_TOKEN_ID", principal->token_id },
     };
 
-    /* Absent claims have no header: the scrub took away whatever the client sent under the name. */
+    /* All of them are absent now: the scrub took away whatever the client sent under the headers' names. */
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const char *value;
 
         if (rows[i].value.ptr) {
             value = encode(r->pool, rows[i].value);
-            apr_table_setn(r->subprocess_env, rows[i].variable, value);
+            apr_table_addn(r->subprocess_env, rows[i].variable, value);
             if (as_headers) {
-                apr_table_setn(r->headers_in, rows[i].header, value);
+                apr_table_addn(r->headers_in, rows[i].header, value);
             }
-        } else {
-            apr_table_unset(r->subprocess_env, rows[i].variable);
         }
     }
 }
@@ -252,8 +268,9 @@ void mod_mcp_headers_inject(request_rec *r, mod_mcp_context_t *context, const mo
     own_headers(r);
     r->user = user_name(r->pool, principal);
     r->ap_auth_type = (char *)(uintptr_t) "Bearer";
-    inject_identity(r, principal, dir_policy->identity_headers);
+    drop_variables(r->subprocess_env);
     mod_mcp_headers_set_outcome(r, verdict);
+    inject_identity(r, principal, dir_policy->identity_headers);
     apr_table_setn(r->headers_in, "X-Request-ID", mod_mcp_correlation(context, NULL));
     if (!dir_policy->forward_token) {
         apr_table_unset(r->headers_in, "Authorization");
