@@ -29,7 +29,7 @@ typedef struct ctl {
     const char *vhost, *policy, *keys, *origin, *at, *body;
     const char *headers[CTL_MANY];
     /* probe; origin and limit too */
-    const char *low_token_file, *wrong_audience_token_file, *expired_token_file, *ca;
+    const char *low_token_file, *wrong_audience_token_file, *expired_token_file, *ca, *max_body;
     bool no_issuer;
     const char *words[2];    /* what is no option, behind the command */
     size_t n_words;

@@ -106,6 +106,7 @@ static const struct option {
     { "wrong-audience-token-file", PROBE, AT(wrong_audience_token_file), "FILE|-", "a token for another resource" },
     { "no-issuer", PROBE, AT(no_issuer), NULL, "the authorization servers cannot be reached from here" },
     { "ca", PROBE, AT(ca), "FILE", "certificates to trust instead of the system's" },
+    { "max-body", PROBE, AT(max_body), "SIZE", "MCPAuthMaxBody of the Location (default 4m): one byte more has to be refused" },
 };
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
 

@@ -9,9 +9,11 @@
 #include "base/text.h"
 #include "policy/metadata.h"
 
-#define TOKEN_BYTES   16384
-#define LIMIT_MAX     100000
-#define GIVE_UP_AFTER 3 /* exchanges without an answer, one after the other: each may have taken its ten seconds */
+#define TOKEN_BYTES    16384
+#define LIMIT_MAX      100000
+#define BODY_MIN_BYTES 1024 /* as of MCPAuthMaxBody */
+#define BODY_MAX_BYTES (UINT64_C(256) * 1024 * 1024)
+#define GIVE_UP_AFTER  3 /* exchanges without an answer, one after the other: each may have taken its ten seconds */
 
 /* ---- what is asked for */
 
@@ -44,6 +46,12 @@ static bool take_options(ctl_probe_t *probe)
     if (ctl->limit != NULL &&
         (!mcpa_text_u64(mcpa_str(ctl->limit), &probe->limit) || probe->limit == 0 || probe->limit > LIMIT_MAX)) {
         ctl_complain("--limit wants a number from 1 to %u", (unsigned)LIMIT_MAX);
+        return false;
+    }
+    probe->max_body = MCPA_BODY_DEFAULT_BYTES;
+    if (ctl->max_body != NULL && (!mcpa_text_size(mcpa_str(ctl->max_body), &probe->max_body) ||
+                                  probe->max_body < BODY_MIN_BYTES || probe->max_body > BODY_MAX_BYTES)) {
+        ctl_complain("--max-body wants a size from 1k to 256m, such as 4m");
         return false;
     }
     if (ctl->origin != NULL && (strlen(ctl->origin) > 255 || !mcpa_text_is_url(mcpa_str(ctl->origin), &is_https) ||

@@ -42,6 +42,7 @@ typedef struct ctl_probe {
     char metadata_url[CTL_PROBE_URL_BYTES]; /* as RFC 9728 section 3.1 makes it */
     char *tokens[CTL_PROBE_TOKENS];         /* NULL: not given */
     uint64_t limit;                         /* 0: not asked for */
+    uint64_t max_body;                      /* bytes of the longest message that is taken, as the operator says */
     /* found out by earlier checks */
     ctl_answer_t bare;                      /* to a request without a token; whole */
     char bare_header[8192];                 /* its WWW-Authenticate */

@@ -2,8 +2,7 @@
 /* Bodies that a gate has to understand or refuse. What they ask for is harmless, should it be let through. */
 #include "ctl/probe.h"
 
-#define TOO_LARGE_BYTES                                                                                                          \
-    (UINT64_C(16) * 1024 * 1024 + 1) /* four times MCPAuthMaxBody's default; sent only as far as the server takes it */
+#include <inttypes.h>
 
 /* Asks with the good token; false: there is none, and the finding says so. */
 static bool ask(ctl_probe_t *probe, ctl_finding_t *finding, ctl_ask_t *what, ctl_answer_t *answer)
@@ -62,10 +61,11 @@ void ctl_probe_media_type(ctl_probe_t *probe, ctl_finding_t *finding)
 
 void ctl_probe_too_large(ctl_probe_t *probe, ctl_finding_t *finding)
 {
-    static const char to_what[] = "a body of more than 16 MiB";
-    ctl_ask_t what = { .body = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}", .pad_to = TOO_LARGE_BYTES };
+    ctl_ask_t what = { .body = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}", .pad_to = probe->max_body + 1 };
     ctl_answer_t answer;
+    char to_what[64];
 
+    snprintf(to_what, sizeof(to_what), "a body of %" PRIu64 " bytes", probe->max_body + 1);
     if (!ask(probe, finding, &what, &answer)) {
         return;
     }

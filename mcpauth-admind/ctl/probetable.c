@@ -68,7 +68,7 @@ const ctl_probe_check_t ctl_probe_checks[] = {
     { "mcp-duplicate-member", MUST, ctl_probe_duplicate, "MCPAuthInspect Body" },
     { "mcp-header-mismatch", MUST, ctl_probe_mirror, "MCPAuthInspect Body" },
     { "mcp-unknown-method", MUST, ctl_probe_unknown, "MCPAuthInspect Body, and no MCPAuthOperation * granted" },
-    { "mcp-body-too-large", MUST, ctl_probe_too_large, "MCPAuthInspect Body, and MCPAuthMaxBody not above 16777216" },
+    { "mcp-body-too-large", MUST, ctl_probe_too_large, "MCPAuthInspect Body; where MCPAuthMaxBody is not 4m, --max-body says what it is" },
     { "mcp-media-type", MUST, ctl_probe_media_type, "MCPAuthInspect Body" },
     { "rate-limit", MUST, ctl_probe_limit, "MCPAuthRateLimit, with a burst below --limit" },
 };

@@ -43,6 +43,15 @@ def test_gate_that_does_not_look_into_bodies_is_told(world, tmp_path):
     assert all("MCPAuthInspect Body" in checks[name]["mend"] for name in INSPECTED)
 
 
+@pytest.mark.parametrize("said_size, holds", [(None, False), ("4m", False), ("8m", True), ("9m", True)])
+def test_a_gate_that_takes_more_than_the_default_is_told_so_unless_that_is_said(world, tmp_path, said_size, holds):
+    stack = world.stack(location="MCPAuthInspect Body\nMCPAuthMaxBody 8m")
+    done = run(stack.resource, "--json", *token_files(tmp_path, {"good": gate_tokens(stack)["good"]}), *(["--max-body", said_size] if said_size else []))
+    check = said(done)["mcp-body-too-large"]
+    assert check["outcome"] == ("pass" if holds else "fail"), check
+    assert str({"8m": 8, "9m": 9}.get(said_size, 4) * 1048576 + 1) in check["seen"] and (holds or "--max-body" in check["mend"])
+
+
 def test_without_tokens_our_gate_passes_what_can_be_judged(gate):
     done = run(gate.resource, "--json")
     checks = said(done)
