@@ -20,10 +20,11 @@ class Farm:
     """
     servers    {variant name: server}
     refused    {variant name: what it said}: those that did not start with keys of this algorithm
+    httpd      the class of all httpds
     """
 
-    def __init__(self, group, cases, variants):
-        self.group = group
+    def __init__(self, group, cases, variants, httpd=Httpd):
+        self.group, self._httpd = group, httpd
         self.server_cpus, self.load_cpus = cpu.share(group.cores)
         # Short, because a Unix socket's path has 107 characters; open to www-data.
         self.scratch = Path(tempfile.mkdtemp(prefix="mcpauth-bench-", dir="/tmp"))
@@ -74,7 +75,7 @@ class Farm:
     def _server(self, name, variant, values):
         where = (self.scratch / name, self.server_cpus, values, variant)
         if variant.kind == "httpd":
-            return Httpd(*where, self.group.mpm, self.load_cpus)
+            return self._httpd(*where, self.group.mpm, self.load_cpus)
         return {"nginx": Nginx, "haproxy": Haproxy}[variant.kind](*where, self.group.cores)
 
     def script(self, case, count):

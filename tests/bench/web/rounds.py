@@ -44,7 +44,7 @@ class Cell:
         """Not measured, every status counted. What keys of another algorithm than RS256 make impossible is "not supported"."""
         name = self.variant.name
         if name in self.farm.refused:
-            self.unsupported = self.farm.refused[name]
+            self.unsupported = f"does not start: {self.farm.refused[name]}"
             return
         sent = 0
         try:

@@ -27,6 +27,7 @@ def fill(text, values):
 
 class Server:
     """argv() of a program with its configuration in .folder, listening at .port."""
+    START_SECONDS = 20
 
     def __init__(self, folder, cpus, values):
         self.folder, self.cpus = folder, cpus
@@ -43,7 +44,7 @@ class Server:
 
     def start(self):
         self.process = Process(["taskset", "-c", self.cpus, *self.argv()], self.folder / "stdout.log", env=ENV, cwd=self.folder)
-        wait_until(lambda: not self.process.alive or port_answers(self.port), 20, f"{self.folder.name} answers")
+        wait_until(lambda: not self.process.alive or port_answers(self.port), self.START_SECONDS, f"{self.folder.name} answers")
         if not self.process.alive:
             raise Refused(self.said() or f"ended with {self.process.popen.returncode}")
         return self
@@ -249,6 +250,7 @@ def write_htdocs(folder):
         (folder / name).mkdir(parents=True)
         (folder / name / "1k.json").write_text(ANSWER)
         os.chmod(folder / name, 0o755)
+    (folder / "index.html").write_text("it works\n")
     os.chmod(folder, 0o755)
     return folder
 

@@ -21,7 +21,11 @@ def _statuses(found):
 def _row(cell):
     f, name = cell["figures"], cell["variant"]
     if not f:
-        why = "not supported" if cell["unsupported"] else f"**error:** {cell['error'].splitlines()[0]}" if cell["error"] else "not measured"
+        why = "not measured"
+        if cell["unsupported"]:
+            why = f"not supported: {cell['unsupported'].split(':')[0]}"
+        elif cell["error"]:
+            why = f"**error:** {cell['error'].splitlines()[0]}"
         return f"| {name} | {why} | | | | | | |\n"
     of = over = ""
     if "ratio" in f and name != BARE:

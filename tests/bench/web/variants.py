@@ -48,7 +48,8 @@ def openidc(name, server):
 def oauth2(name, verify):
     return Variant(
         name, guards=True, modules=("authz_user", "oauth2"),
-        guard=f"AuthType oauth2\nOAuth2TokenVerify {verify}\n<RequireAll>\nRequire oauth2_claim iss:{{issuer}}\nRequire oauth2_claim aud:{{audience}}\n</RequireAll>")
+        guard=f"AuthType oauth2\nOAuth2TokenVerify {verify}\n"
+              "<RequireAll>\nRequire oauth2_claim iss:{issuer}\nRequire oauth2_claim aud:{audience}\n</RequireAll>")
 
 
 HAPROXY_JWT = """
