@@ -74,6 +74,7 @@ static void decide(mod_mcp_verdict_t *verdict, mod_mcp_context_t *context, reque
         .method = mcpa_str(r->method),
         .query = context->query,
         .authorization = context->authorization,
+        .host = header(r, "Host"),
         .origin = header(r, "Origin"),
         .transfer_encoding = header(r, "Transfer-Encoding"),
         .preflight_method = header(r, "Access-Control-Request-Method"),

@@ -52,7 +52,7 @@ static bool has(int64_t number)
 static bool came_to_credential(mcpa_reason_t reason)
 {
     return reason != MCPA_REASON_PREFLIGHT && reason != MCPA_REASON_METHOD_NOT_ALLOWED && reason != MCPA_REASON_ADDRESS_LIMIT &&
-           reason != MCPA_REASON_ORIGIN_DENIED && reason != MCPA_REASON_NO_POLICY;
+           reason != MCPA_REASON_HOST_DENIED && reason != MCPA_REASON_ORIGIN_DENIED && reason != MCPA_REASON_NO_POLICY;
 }
 
 static mcpa_str_t limit_key(mcpa_reason_t reason)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/host.h"
 #include "base/text.h"
 #include "files.h"
 #include "keys/keyfile.h"
@@ -191,6 +192,9 @@ static void decide(ctl_explained_t *explained)
     };
 
     explained->request.authorization = mcpa_str(explained->authorization);
+    if (explained->request.host.ptr == NULL) { /* a client of this resource asks for it by its URL */
+        explained->request.host = mcpa_authority_of(mcpa_str(explained->policy->resource));
+    }
     mcpa_decide(&explained->decision, &explained->request, explained->policy, &env);
     if (explained->decision.token.ptr != NULL && mcpa_jws_split(&explained->jws, explained->decision.token) == MCPA_OK) {
         explained->has_jws = true;

@@ -25,6 +25,7 @@ static const struct {
     { "Content-Encoding", offsetof(mcpa_request_t, content_encoding), false },
     { "Transfer-Encoding", offsetof(mcpa_request_t, transfer_encoding), false },
     { "Origin", offsetof(mcpa_request_t, origin), false },
+    { "Host", offsetof(mcpa_request_t, host), false },
 };
 
 static bool put_field(mcpa_request_t *request, size_t i, mcpa_str_t value)

@@ -193,6 +193,10 @@ void ctl_explained_why(const ctl_explained_t *e, void (*tell)(void *ctx, const c
     case MCPA_REASON_SCOPE_MISSING:
         why_scope(e, &t);
         break;
+    case MCPA_REASON_HOST_DENIED:
+        tell(ctx, "the host", e->request.host);
+        tell(ctx, "let in here", MCPA_STR("localhost, 127.0.0.0/8, [::1], with any port"));
+        break;
     case MCPA_REASON_ORIGIN_DENIED:
         tell(ctx, "the origin", e->request.origin);
         tell(ctx, "let in here", join(e->policy->origins, memory));

@@ -2,7 +2,6 @@
 #include "base/text.h"
 
 #include "base/host.h"
-
 #include "base/limits.h"
 
 typedef struct unit {

@@ -2,6 +2,7 @@
 #include "policy/decision.h"
 
 #include "base/digest.h"
+#include "base/host.h"
 #include "policy/credential.h"
 #include "policy/stage.h"
 
@@ -17,6 +18,7 @@ typedef struct stage {
 static mcpa_reason_t check_location(mcpa_work_t *w);
 static mcpa_reason_t check_method(mcpa_work_t *w);
 static mcpa_reason_t check_framing(mcpa_work_t *w);
+static mcpa_reason_t check_host(mcpa_work_t *w);
 static mcpa_reason_t check_origin(mcpa_work_t *w);
 static mcpa_reason_t answer_preflight(mcpa_work_t *w);
 static mcpa_reason_t take_credential(mcpa_work_t *w);
@@ -27,6 +29,7 @@ static const stage_t stages[] = {
     { "method", ALWAYS, check_method },                        /* POST, GET, DELETE; OPTIONS of a browser */
     { "framing", ALWAYS, check_framing },                      /* a body that all on the way read alike */
     { "address limit", ALWAYS, mcpa_stage_charge_address },    /* before anything that costs more */
+    { "host", ALWAYS, check_host },                            /* of a resource on this machine alone: its own name */
     { "origin", ALWAYS, check_origin },                        /* browsers: only from where we were told */
     { "preflight", ALWAYS, answer_preflight },                 /* OPTIONS ends here */
     { "credential", ALWAYS, take_credential },                 /* exactly one bearer token, in the header */
@@ -129,6 +132,17 @@ static mcpa_reason_t check_framing(mcpa_work_t *w)
     mcpa_str_t coding = w->request->transfer_encoding;
 
     return !coding.ptr || mcpa_str_ieq(coding, MCPA_STR("chunked")) ? MCPA_REASON_PASS : MCPA_REASON_REQUEST_MALFORMED;
+}
+
+/* A name of somebody else that was made to point here (DNS rebinding) lets his page talk to us as if it had come from us: to the
+ * browser it is one origin, and no foreign Origin tells. But Host has that name. Of a public resource Host is the virtual host's
+ * business. */
+static mcpa_reason_t check_host(mcpa_work_t *w)
+{
+    return !mcpa_authority_is_loopback(mcpa_authority_of(mcpa_str(w->policy->resource))) ||
+                   mcpa_authority_is_loopback(w->request->host)
+               ? MCPA_REASON_PASS
+               : MCPA_REASON_HOST_DENIED;
 }
 
 static mcpa_reason_t check_origin(mcpa_work_t *w)

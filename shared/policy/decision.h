@@ -24,6 +24,7 @@ typedef struct mcpa_request {
     mcpa_str_t method;         /* "POST" */
     mcpa_str_t query;          /* raw, {NULL,0} when there is none */
     mcpa_str_t authorization;  /* field value, {NULL,0} when absent */
+    mcpa_str_t host;           /* Host or :authority as it came, {NULL,0} when absent */
     mcpa_str_t origin;         /* {NULL,0} when absent */
     mcpa_str_t transfer_encoding; /* {NULL,0} when absent */
     mcpa_str_t preflight_method; /* Access-Control-Request-Method, {NULL,0} when absent */

@@ -111,7 +111,7 @@ def connect(gate, method, path, bearer, body_bytes=0, receive=None):
     client.settimeout(60)
     client.connect(("127.0.0.1", gate.httpd.port))
     length = f"Content-Type: application/json\r\nContent-Length: {body_bytes}\r\n" if body_bytes else ""
-    client.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {bearer}\r\n{length}\r\n".encode())
+    client.sendall(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {bearer}\r\n{length}\r\n".encode())
     return client
 
 

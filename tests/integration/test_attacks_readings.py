@@ -38,7 +38,7 @@ def test_an_odd_transfer_encoding_is_the_clients_fault(world, te):
     s = world.stack()
     with s.upstream.untouched():
         for line in ("", f"Authorization: Bearer {s.token()}\r\n"):
-            received = raw_exchange(s.httpd.port, f"POST /mcp HTTP/1.1\r\nHost: x\r\n{line}Transfer-Encoding: {te}\r\nConnection: close\r\n\r\n0\r\n\r\n".encode())
+            received = raw_exchange(s.httpd.port, f"POST /mcp HTTP/1.1\r\nHost: localhost\r\n{line}Transfer-Encoding: {te}\r\nConnection: close\r\n\r\n0\r\n\r\n".encode())
             assert received.startswith(b"HTTP/1.1 400 "), received[:100]
 
 

@@ -22,6 +22,8 @@ from harness import h2_request, send, wait_until
 from harness.issuer import b64url
 from harness.tls import Tls
 
+# Of what is on loopback another Host would be refused for its name: test_module_host.py.
+PUBLIC = "https://mcp.example.com"
 GUARD = "MCPAuth On\nMCPAuthResource {httpd}%s\nProxyPass {upstream}%s\n%s"
 # Each way of putting a server behind the gate, as a name-based host of its own. Every one of them guards /mcp.
 HOSTS = """
@@ -52,7 +54,7 @@ HOSTS = """
   ServerName match.test
   <LocationMatch "^/mcp">
     MCPAuth On
-    MCPAuthResource {httpd}/mcp
+    MCPAuthResource {resource}
     ProxyPassMatch {upstream}/mcp
   </LocationMatch>
 </VirtualHost>
@@ -62,7 +64,7 @@ HOSTS = """
   RewriteRule ^/+(mcp.*)$ {upstream}/$1 [P,NC]
   <Proxy "*">
     MCPAuth On
-    MCPAuthResource {httpd}/mcp
+    MCPAuthResource {resource}
   </Proxy>
 </VirtualHost>
 <VirtualHost 127.0.0.1:{port}>
@@ -72,7 +74,7 @@ HOSTS = """
   ProxyPass / {upstream}/ nocanon
   <Location />
     MCPAuth On
-    MCPAuthResource {httpd}/mcp
+    MCPAuthResource {resource}
   </Location>
 </VirtualHost>
 <VirtualHost 127.0.0.1:{port}>
@@ -88,7 +90,7 @@ def attacks(module_world):
     w = module_world
     main, exact = w.issuer(alg="ES256"), w.issuer(alg="ES256")
     stack = w.stack(
-        issuer=main, log_level="trace8 core:info http2:info", modules=["proxy", "proxy_http", "http2", "rewrite"], tls=True,
+        issuer=main, resource=PUBLIC + "/mcp", log_level="trace8 core:info http2:info", modules=["proxy", "proxy_http", "http2", "rewrite"], tls=True,
         tls_config="SSLVerifyClient optional_no_ca\nSSLOptions +StdEnvVars +ExportCertData",
         config=f"Protocols h2c http/1.1\nMCPAuthIssuer {exact.url} skew=0\n{HOSTS}",
         locations={"/cors": GUARD % ("/cors", "/cors", "MCPAuthOrigin https://good.example http://localhost:6274"),
@@ -541,7 +543,7 @@ def test_nothing_of_an_answer_comes_from_the_request(attacks, lines):
     genuine = attacks.stack.httpd.get("/.well-known/oauth-protected-resource/mcp")
     for target in ("/mcp", "http://evil.example/mcp"):
         answer = send(port, "POST", target, [tuple(line.split(": ", 1)) for line in lines], b"{}")
-        assert answer.status == 401 and answer.challenge["resource_metadata"] == f"{attacks.stack.httpd.url}/.well-known/oauth-protected-resource/mcp"
+        assert answer.status == 401 and answer.challenge["resource_metadata"] == f"{PUBLIC}/.well-known/oauth-protected-resource/mcp"
         assert "evil" not in str(answer.headers) + answer.text
     document = send(port, "GET", "/.well-known/oauth-protected-resource/mcp", [tuple(line.split(": ", 1)) for line in lines])
     assert document.status == 200 and document.body == genuine.body and document.json()["resource"] == attacks.stack.resource
@@ -549,12 +551,12 @@ def test_nothing_of_an_answer_comes_from_the_request(attacks, lines):
 
 def test_69_http_1_0_without_a_host(attacks):
     received = attacks.stack.httpd.raw(b"POST /mcp HTTP/1.0\r\nContent-Length: 0\r\n\r\n")
-    assert b" 401 " in received.split(b"\r\n")[0] and f'resource_metadata="{attacks.stack.httpd.url}/'.encode() in received
+    assert b" 401 " in received.split(b"\r\n")[0] and f'resource_metadata="{PUBLIC}/'.encode() in received
 
 
 def test_69_over_http2(attacks):
     answer = h2_request(attacks.stack.httpd.port, "POST", "/mcp", (), b"{}", authority="evil.example")
-    assert answer.status == 401 and "evil" not in str(answer.headers) and answer.challenge["resource_metadata"].startswith(attacks.stack.httpd.url)
+    assert answer.status == 401 and "evil" not in str(answer.headers) and answer.challenge["resource_metadata"].startswith(PUBLIC)
 
 
 # -- 70: origins ------------------------------------------------------------------------------------------------------------------------------------

@@ -498,8 +498,8 @@ def test_every_string_of_a_request_stays_inside_its_record(stack):
         count += 1
     for odd in (b"\xff\xfe", b"\xe2\x80\xa8", b"\xed\xa0\x80", b'"}\\', b"\x80\x9b31m", b"\xf4\x90\x80\x80", b"%00%0a%1b"):
         for header in (b"User-Agent", b"Origin", b"X-Request-Id", b"Mcp-Session-Id", b"Mcp-Method", b"X-Forwarded-For"):
-            stack.httpd.raw(b"POST /mcp HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n" + header + b": " + odd + b"\r\n\r\n")
-        stack.httpd.raw(b"GET /mcp/%ff%0a%1b%22" + odd.replace(b"%00", b"") + b"?q=" + odd + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            stack.httpd.raw(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n" + header + b": " + odd + b"\r\n\r\n")
+        stack.httpd.raw(b"GET /mcp/%ff%0a%1b%22" + odd.replace(b"%00", b"") + b"?q=" + odd + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     wait_until(lambda: len(stack.admind.journal_lines()) >= count, 20, stack.admind.log)
     honest(stack.admind)
     time.sleep(1)  # what is still on its way

@@ -117,7 +117,7 @@ def test_a_refusals_own_page_is_a_handler_that_was_let_in(pages):
 
 def test_a_client_that_leaves_has_its_end(pages):
     with socket.create_connection(("127.0.0.1", pages.httpd.port)) as client:
-        client.sendall(f"GET /mcp/slow/1 HTTP/1.1\r\nHost: x\r\nUser-Agent: left\r\nAuthorization: Bearer {pages.token()}\r\n\r\n".encode())
+        client.sendall(f"GET /mcp/slow/1 HTTP/1.1\r\nHost: localhost\r\nUser-Agent: left\r\nAuthorization: Bearer {pages.token()}\r\n\r\n".encode())
         wait_until(lambda: any(r.path.endswith("/slow/1") for r in pages.upstream.requests), what="the upstream to have it")
     pair(pages, "left")
 
@@ -159,11 +159,11 @@ def test_a_full_spool_refuses_the_next_and_records_those_at_work_to_their_end(wo
     clients = []
     for n in range(held):
         client = socket.create_connection(("127.0.0.1", s.httpd.port))
-        client.sendall(f"GET /mcp/sse HTTP/1.1\r\nHost: x\r\nUser-Agent: held {n}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+        client.sendall(f"GET /mcp/sse HTTP/1.1\r\nHost: localhost\r\nUser-Agent: held {n}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
         clients.append(client)
     wait_until(lambda: s.upstream.open_streams == held, what="requests at work")
 
-    refusal = b"GET /mcp HTTP/1.1\r\nHost: x\r\nUser-Agent: " + b"u" * 1000 + b"\r\n"
+    refusal = b"GET /mcp HTTP/1.1\r\nHost: localhost\r\nUser-Agent: " + b"u" * 1000 + b"\r\n"
     answers = []
     for _ in range(400):
         s.httpd.raw((refusal + b"\r\n") * 50 + refusal + b"Connection: close\r\n\r\n")
@@ -200,7 +200,7 @@ def test_shadow_is_served_from_a_full_spool(world):
     s = fixed_stack(world, mpm="prefork", workers=1, location=REQUIRED,
                     locations={"/shadow": "MCPAuth Shadow\nMCPAuthResource {resource}\nMCPAuthAudit Required\nProxyPass {upstream}/shadow"})
     token = s.token()
-    refusal = b"GET /mcp HTTP/1.1\r\nHost: x\r\nUser-Agent: " + b"u" * 1000 + b"\r\n"
+    refusal = b"GET /mcp HTTP/1.1\r\nHost: localhost\r\nUser-Agent: " + b"u" * 1000 + b"\r\n"
     for _ in range(200):
         s.httpd.raw((refusal + b"\r\n") * 50 + refusal + b"Connection: close\r\n\r\n")
         if s.call(token=token).status == 503:

@@ -127,19 +127,19 @@ def test_over_the_limit(answers):
 
 
 def test_a_refusal_keeps_the_connection_usable(answers):
-    two = b"POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}" + b"POST /mcp HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
+    two = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}" + b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
     received = answers.httpd.raw(two)
     assert received.count(b"HTTP/1.1 401 ") == 2, received
 
 
 def test_a_refusal_does_not_wait_for_the_body(answers):
     with socket.create_connection(("127.0.0.1", answers.httpd.port), timeout=5) as s:
-        s.sendall(b"POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{")
+        s.sendall(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n{")
         assert s.recv(4096).startswith(b"HTTP/1.1 401 ")
 
 
 def test_head_of_a_refusal_has_no_body(answers):
-    received = answers.httpd.raw(b"HEAD /mcp HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    received = answers.httpd.raw(b"HEAD /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert received.startswith(b"HTTP/1.1 405 ") and received.endswith(b"\r\n\r\n")
 
 
@@ -215,7 +215,7 @@ class Reader:
 
 def test_events_flow_unbuffered(answers):
     s = socket.create_connection(("127.0.0.1", answers.httpd.port))
-    s.sendall(f"GET /mcp/sse HTTP/1.1\r\nHost: x\r\nOrigin: {APP}\r\nAuthorization: Bearer {answers.token()}\r\n\r\n".encode())
+    s.sendall(f"GET /mcp/sse HTTP/1.1\r\nHost: localhost\r\nOrigin: {APP}\r\nAuthorization: Bearer {answers.token()}\r\n\r\n".encode())
     reader = Reader(s)
     wait_until(lambda: answers.upstream.open_streams == 1, what="the stream is open")
     for n in range(3):
@@ -234,7 +234,7 @@ def test_websocket_is_guarded_at_the_handshake(world):
 
     def handshake(token):
         c = socket.create_connection(("127.0.0.1", s.httpd.port))
-        c.sendall((f"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
+        c.sendall((f"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
                    + (f"Authorization: Bearer {token}\r\n" if token else "") + "\r\n").encode())
         return c, Reader(c)
 
@@ -285,7 +285,7 @@ def test_a_body_reaches_the_upstream_with_its_length(answers):
 
 
 def test_a_chunked_body_reaches_the_upstream(answers):
-    raw = (f"POST /mcp/echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {answers.token()}\r\nTransfer-Encoding: chunked\r\n\r\n").encode()
+    raw = (f"POST /mcp/echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {answers.token()}\r\nTransfer-Encoding: chunked\r\n\r\n").encode()
     raw += b"".join(b"%x\r\n%s\r\n" % (1000, b"y" * 1000) for _ in range(50)) + b"0\r\n\r\n"
     assert parse_answer(answers.httpd.raw(raw)).status == 200
     assert answers.upstream.last.body == b"y" * 50000

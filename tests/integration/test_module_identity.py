@@ -48,7 +48,7 @@ def test_method_overrides_are_gone(identity, name):
 def test_connection_cannot_strip_the_identity(identity, connection):
     """mod_proxy drops what Connection names, after the gate has added its headers; a semicolon ends a name, too, when it reads the list."""
     answer = identity.httpd.raw(
-        f"POST /mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {identity.token()}\r\nConnection: {connection}\r\nContent-Length: 2\r\n\r\n{{}}".encode(),
+        f"POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {identity.token()}\r\nConnection: {connection}\r\nContent-Length: 2\r\n\r\n{{}}".encode(),
         half_close=True)
     assert answer.startswith(b"HTTP/1.1 200"), answer
     assert identity.upstream.last.header("X-MCP-Subject") == "alice" and identity.upstream.last.header("X-MCP-Scopes")
@@ -57,7 +57,7 @@ def test_connection_cannot_strip_the_identity(identity, connection):
 def test_connection_cannot_strip_a_forwarded_token(identity):
     token = identity.token()
     answer = identity.httpd.raw(
-        f"POST /forward HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close, authorization\r\nContent-Length: 2\r\n\r\n{{}}".encode(),
+        f"POST /forward HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: close, authorization\r\nContent-Length: 2\r\n\r\n{{}}".encode(),
         half_close=True)
     assert answer.startswith(b"HTTP/1.1 200"), answer
     assert identity.upstream.last.header("Authorization") == f"Bearer {token}"

@@ -77,7 +77,7 @@ def test_both_eras_on_one_location(inspected):
 def test_expect_continue_is_answered_once_the_token_is_good(inspected):
     s = inspected
     body = call_tool("public")
-    head = f"POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
+    head = f"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
     answer = s.httpd.raw((head + f"Authorization: Bearer {s.token(scope=ALL, sub='expects')}\r\n\r\n").encode() + body)
     assert answer.startswith(b"HTTP/1.1 100 ") and b"HTTP/1.1 200 " in answer
     assert s.httpd.raw((head + "\r\n").encode() + body).startswith(b"HTTP/1.1 401 ")
@@ -201,13 +201,13 @@ def test_too_long_a_body_is_refused_and_nothing_of_it_forwarded(inspected, chunk
 def test_nothing_is_read_of_a_body_before_the_token_is_good(inspected):
     """The refusal comes although the body never does."""
     s = inspected
-    head = "POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\nConnection: close\r\n\r\n"
+    head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100000\r\nConnection: close\r\n\r\n"
     assert s.httpd.raw(head.encode(), timeout=15).startswith(b"HTTP/1.1 401 ")
 
 
 def test_a_client_that_breaks_off_reaches_nobody(inspected):
     s = inspected
-    head = f"POST /mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {s.token(scope=ALL)}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+    head = f"POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {s.token(scope=ALL)}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
     with s.upstream.untouched():
         s.httpd.raw(head.encode() + call_tool("public"), half_close=True)
 

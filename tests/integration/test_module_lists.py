@@ -326,7 +326,7 @@ def test_events_and_comments_flow(lists):
     gates = [lambda e=e: e.wait(60) for e in go]
     s.upstream.script = (200, [STREAM], [x for pair in zip(gates, pieces) for x in pair])
     body = rpc("tools/list", {})
-    head = f"POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer {s.token(scope=READ)}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAuthorization: Bearer {s.token(scope=READ)}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", s.httpd.port), timeout=60) as client:
         client.sendall(head.encode() + body)
         received = b""
@@ -370,7 +370,7 @@ def test_connections_go_on(lists):
     """What was withheld leaves nothing behind on a connection that is kept."""
     s = lists
     body = rpc("tools/list", {})
-    head = f"POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer {s.token(scope=READ)}\r\nContent-Length: {len(body)}\r\n"
+    head = f"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAuthorization: Bearer {s.token(scope=READ)}\r\nContent-Length: {len(body)}\r\n"
     answers = iter([(200, [JSON], [b"secret"]), (200, [("Content-Type", "text/plain")], [FULL, FULL]), (200, [JSON], [FULL])])
     s.upstream.script = lambda recorded: next(answers)
     received = s.httpd.raw((head + "\r\n").encode() + body + (head + "\r\n").encode() + body + (head + "Connection: close\r\n\r\n").encode() + body)

@@ -27,12 +27,12 @@ def test_nothing_hides_the_document(world, config):
 
 
 def test_the_challenge_points_to_the_document(world):
-    s = fixed_stack(world, location="MCPAuthScope mcp:tools.read mcp:admin")
+    s = fixed_stack(world, location="MCPAuthScope mcp:tools.read mcp:admin", resource="https://mcp.example.com/mcp")
     for headers in ({}, {"Host": "evil.example"}, {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https", "Forwarded": "host=evil.example"}):
         answer = s.call(headers=headers)
-        assert answer.status == 401 and answer.challenge["resource_metadata"] == s.httpd.url + PREFIX + "/mcp"
+        assert answer.status == 401 and answer.challenge["resource_metadata"] == "https://mcp.example.com" + PREFIX + "/mcp"
         assert answer.challenge["scope"] == "mcp:tools.read mcp:admin"
-    answer = s.httpd.get(answer.challenge["resource_metadata"][len(s.httpd.url):], headers={"Host": "evil.example"})
+    answer = s.httpd.get(answer.challenge["resource_metadata"][len("https://mcp.example.com"):], headers={"Host": "evil.example"})
     assert answer.json()["resource"] == s.resource and answer.json()["scopes_supported"] == ["mcp:tools.read", "mcp:admin"]
     assert "evil" not in answer.text
 

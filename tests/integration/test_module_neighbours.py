@@ -40,11 +40,11 @@ def test_beside_all_of_them(world, order):
 
 def test_expect_continue_is_refused_without_a_body(world):
     s = fixed_stack(world)
-    received = s.httpd.raw(b"POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n", timeout=3)
+    received = s.httpd.raw(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n", timeout=3)
     assert received.startswith(b"HTTP/1.1 401 ") and b"100 Continue" not in received
 
 
 def test_http_1_0(world):
-    s = fixed_stack(world)
+    s = fixed_stack(world, resource="https://mcp.example.com/mcp")
     assert s.httpd.raw(b"GET /mcp HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 401 ")
     assert s.httpd.raw(f"GET /mcp HTTP/1.0\r\nAuthorization: Bearer {s.token()}\r\n\r\n".encode()).startswith(b"HTTP/1.1 200 ")

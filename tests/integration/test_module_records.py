@@ -126,7 +126,7 @@ def test_an_unguarded_request_is_not_recorded(recorded):
 
 def test_the_length_of_a_chunked_body_is_counted(recorded):
     s = recorded
-    raw = f"POST /mcp/echo HTTP/1.1\r\nHost: x\r\nUser-Agent: chunked\r\nConnection: close\r\nAuthorization: Bearer {s.token()}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    raw = f"POST /mcp/echo HTTP/1.1\r\nHost: localhost\r\nUser-Agent: chunked\r\nConnection: close\r\nAuthorization: Bearer {s.token()}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     raw += b"".join(b"%x\r\n%s\r\n" % (1000, b"y" * 1000) for _ in range(50)) + b"0\r\n\r\n"
     assert s.httpd.raw(raw).startswith(b"HTTP/1.1 200")
     assert one(s, user_agent="chunked")["bytes_in"] == 50000

@@ -135,7 +135,7 @@ def test_two_headers_are_refused(sessions):
     alice = Client(sessions)
     alice.open()
     body = list_tools()
-    head = (f"POST /mcp HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alice.token}\r\nContent-Type: application/json\r\nMCP-Protocol-Version: 2025-11-25\r\n"
+    head = (f"POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {alice.token}\r\nContent-Type: application/json\r\nMCP-Protocol-Version: 2025-11-25\r\n"
             f"Mcp-Session-Id: {alice.session}\r\n")
     tail = f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     assert b" 200 " in sessions.httpd.raw(head.encode() + tail.encode() + body).split(b"\r\n")[0]

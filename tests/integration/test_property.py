@@ -188,16 +188,16 @@ def run(stack, seconds, count):
 
 # The whole server is guarded, so that httpd's own handler for files, which answers unknown methods with 501, is behind the gate too.
 LOCATIONS = {
-    "/": "MCPAuth On\nMCPAuthResource {httpd}/mcp",
-    "/cors": "MCPAuth On\nMCPAuthResource {httpd}/mcp\nProxyPass {upstream}/mcp\nMCPAuthOrigin https://good.example",
-    "/scoped": "MCPAuth On\nMCPAuthResource {httpd}/mcp\nProxyPass {upstream}/mcp\nMCPAuthScope mcp:admin",
+    "/": "MCPAuth On\nMCPAuthResource {resource}",
+    "/cors": "MCPAuth On\nMCPAuthResource {resource}\nProxyPass {upstream}/mcp\nMCPAuthOrigin https://good.example",
+    "/scoped": "MCPAuth On\nMCPAuthResource {resource}\nProxyPass {upstream}/mcp\nMCPAuthScope mcp:admin",
 }
 
 
 @pytest.mark.sanitize
 @pytest.mark.slow
 def test_no_request_breaks_the_server_or_gets_through(world):
-    stack = world.stack(locations=LOCATIONS, config="Timeout 3\nKeepAliveTimeout 1\nMaxKeepAliveRequests 0\n", issuer_options="alg=RS256")
+    stack = world.stack(locations=LOCATIONS, resource="https://mcp.example.com/mcp", config="Timeout 3\nKeepAliveTimeout 1\nMaxKeepAliveRequests 0\n", issuer_options="alg=RS256")
     seen, sent, children = run(stack, 16, 4000)
     print(f"seed {SEED}: {sent} requests, answers {dict(sorted(seen.items()))}")
     # They were not all of one kind.
@@ -232,7 +232,7 @@ def test_no_http2_request_breaks_the_server_or_gets_through(world):
     import h2.events
     import h2.exceptions
 
-    stack = world.stack(locations=LOCATIONS, modules=["proxy", "proxy_http", "http2"], config="Protocols h2c http/1.1\nTimeout 3\n")
+    stack = world.stack(locations=LOCATIONS, resource="https://mcp.example.com/mcp", modules=["proxy", "proxy_http", "http2"], config="Protocols h2c http/1.1\nTimeout 3\n")
     rng = random.Random(SEED + 1)
     made = Requests(stack, rng)
     settle(stack, made)

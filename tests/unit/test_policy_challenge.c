@@ -28,6 +28,7 @@ static const struct {
     { MCPA_REASON_REQUEST_MALFORMED, "", BODY("invalid_request", "The request is malformed") },
     { MCPA_REASON_PATH_AMBIGUOUS, "", BODY("not_found", "There is nothing at this path") },
     { MCPA_REASON_ADDRESS_LIMIT, "", BODY("rate_limit_exceeded", "Too many requests") },
+    { MCPA_REASON_HOST_DENIED, "", BODY("forbidden", "This host is not served here") },
     { MCPA_REASON_ORIGIN_DENIED, "", BODY("forbidden", "This origin is not allowed") },
     { MCPA_REASON_NO_TOKEN, "Bearer realm=\"mcpauth\"" SCOPE METADATA, BODY("unauthorized", NO_TOKEN_TEXT) },
     { MCPA_REASON_TWO_CREDENTIALS, REQUEST("The request must carry exactly one credential"),

@@ -21,7 +21,7 @@ static void a_good_token_passes_and_says_who_it_is(void **state)
     assert_null(d->limit);
     assert_non_null(mcpa_json_member(mcpa_decision_claims(&w->decision), "jti"));
     assert_string_equal(
-        w->stages, "location, method, framing, address limit, origin, preflight, credential, known token, structure, issuer, algorithm, "
+        w->stages, "location, method, framing, address limit, host, origin, preflight, credential, known token, structure, issuer, algorithm, "
                    "key, signature, type, claims, remember, subject limit, client limit, scopes, ");
     mcpa_decision_clear(&w->decision);
     assert_reason(MCPA_REASON_UNDECIDED, w->decision.reason, "a cleared decision denies");

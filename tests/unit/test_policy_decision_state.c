@@ -257,7 +257,7 @@ static void a_known_token_is_not_verified_again(void **state)
     assert_int_equal(w->decision.cache_use, MCPA_CACHE_HIT);
     assert_int_equal(w->keys_asked, 0);
     assert_string_equal(
-        w->stages, "location, method, framing, address limit, origin, preflight, credential, known token, subject limit, client limit, "
+        w->stages, "location, method, framing, address limit, host, origin, preflight, credential, known token, subject limit, client limit, "
                    "scopes, ");
     assert_true(w->decision.authenticated);
     assert_ptr_equal(w->decision.issuer, &w->issuer);

@@ -13,7 +13,7 @@ static void a_message_is_read_behind_everything_else(void **state)
 
     assert_reason(MCPA_REASON_PASS, ask_body(w, LEGACY, PING), "ping");
     assert_string_equal(
-        w->stages, "location, method, framing, address limit, origin, preflight, credential, known token, structure, issuer, "
+        w->stages, "location, method, framing, address limit, host, origin, preflight, credential, known token, structure, issuer, "
                    "algorithm, key, signature, type, claims, remember, subject limit, client limit, media type, body, message, "
                    "mirrors, protocol, operation, scopes, session, tool limit, ");
     assert_ptr_equal(w->decision.message, &ask_message);

@@ -96,10 +96,10 @@ class World:
         """Ours, with what the scenarios of the conformance tool call."""
         return self._add(ConformanceServer(self.node, careless))
 
-    def stack(self, location="", admind=True, admind_config="", issuer_options="", issuer=None, upstream=None, path="/mcp", config="", locations=None, **httpd_options):
+    def stack(self, location="", admind=True, admind_config="", issuer_options="", issuer=None, upstream=None, path="/mcp", config="", locations=None, resource=None, **httpd_options):
         """Issuer, upstream, daemon and httpd with one guarded Location that proxies to the upstream. issuer, upstream: others than the harness's own
         (world.provider(), world.everything()).
-        location: more lines for it; locations: more Locations. In all texts {issuer}, {upstream} and {resource} are filled in too."""
+        location: more lines for it; locations: more Locations; resource: its URL, where it is not to be the httpd's own, on loopback. In all texts {issuer}, {upstream} and {resource} are filled in too."""
         s = Stack()
         s.world = self
         s.upstream = upstream or self.upstream()
@@ -109,7 +109,7 @@ class World:
         options = dict(httpd_options)
         httpd = self.httpd(start=False, **options)
         s.httpd = httpd
-        s.resource = httpd.url + path
+        s.resource = resource or httpd.url + path
         s.issuer.audience = s.issuer.audience or s.resource
 
         def fill(text):
