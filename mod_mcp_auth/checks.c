@@ -276,6 +276,7 @@ int mod_mcp_check_config(apr_pool_t *pconf, apr_pool_t *plog __attribute__((unus
         mod_mcp_prepare_server(&checks, server);
         mod_mcp_securitytxt_prepare(&checks, mod_mcp_server_of(server));
     }
+    mod_mcp_prepare_digests(s);
     check_sections(&checks);
     if (!mod_mcp_global()->guarded) {
         return checks.problems ? HTTP_INTERNAL_SERVER_ERROR : OK;

@@ -87,12 +87,16 @@ static void merge_setting(mcpa_policy_t *policy, const mcpa_policy_t *inner, mod
         break;
     case MOD_MCP_RESOURCE:
         policy->resource = inner->resource;
+        policy->resource_digest = inner->resource_digest;
         break;
     case MOD_MCP_AUDIENCE:
         policy->audiences = inner->audiences;
+        policy->audiences_digest = inner->audiences_digest;
         break;
     case MOD_MCP_ISSUER:
         policy->issuers = inner->issuers;
+        policy->issuers_digest = inner->issuers_digest;
+        policy->n_issuers = inner->n_issuers;
         break;
     case MOD_MCP_SCOPE:
         policy->scopes = inner->scopes;
@@ -193,6 +197,8 @@ void mod_mcp_policy_fill(mcpa_policy_t *policy, const mod_mcp_dir_t *dir, const 
     policy->generation = global->generation;
     if (!policy->issuers && server->issuers) {
         policy->issuers = (const mcpa_issuer_t *const *)(void *)server->issuers->elts;
+        policy->issuers_digest = server->issuers_digest;
+        policy->n_issuers = (size_t)server->issuers->nelts;
     }
 }
 

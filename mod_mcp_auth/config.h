@@ -95,6 +95,7 @@ typedef struct mod_mcp_server {
     apr_array_header_t *pairs;   /* mod_mcp_scope_pair_t */
     /* Made by the checks. */
     const char *vhost; /* ServerName, for records */
+    apr_uint64_t issuers_digest; /* as in mcpa_policy_t */
     mcpa_scope_model_t *scope_model;
     const char *security_text;                 /* what security_txt names; NULL: nothing */
     const struct mod_mcp_documents *documents; /* NULL: no guarded section answers here */

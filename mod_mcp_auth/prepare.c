@@ -42,6 +42,22 @@ void mod_mcp_prepare_server(mod_mcp_checks_t *checks, server_rec *s)
     }
 }
 
+void mod_mcp_prepare_digests(const server_rec *main_server)
+{
+    const apr_array_header_t *all = mod_mcp_global()->sections;
+
+    for (const server_rec *s = main_server; s; s = s->next) {
+        mod_mcp_server_t *server = mod_mcp_server_of(s);
+        mcpa_policy_t own = { .issuers = server->issuers ? (const mcpa_issuer_t *const *)(void *)server->issuers->elts : NULL };
+
+        mcpa_policy_digest(&own);
+        server->issuers_digest = own.issuers_digest;
+    }
+    for (int i = 0; i < all->nelts; i++) {
+        mcpa_policy_digest(&APR_ARRAY_IDX(all, i, mod_mcp_section_t *)->dir->policy);
+    }
+}
+
 void mod_mcp_prepare_limits(const mod_mcp_section_t *section)
 {
     for (int i = 0; section->limits && i < section->limits->nelts; i++) {

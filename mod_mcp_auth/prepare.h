@@ -7,6 +7,8 @@
 
 /* The server's name for records, and its scope model; a circle of scopes is a problem. */
 void mod_mcp_prepare_server(mod_mcp_checks_t *checks, server_rec *s);
+/* What the token cache must know of the lists of all servers and sections. Before any of them are merged. */
+void mod_mcp_prepare_digests(const server_rec *main_server);
 /* The rate rules' ids: the same over restarts, other ones in another section. */
 void mod_mcp_prepare_limits(const mod_mcp_section_t *section);
 /* The well-known documents of a server. */

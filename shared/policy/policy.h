@@ -81,7 +81,14 @@ typedef struct mcpa_policy {
     bool stream_until_expiry;      /* a stream ends with the token it was opened with */
     mcpa_audit_mode_t audit;
     uint64_t generation;           /* of the whole configuration; part of the token cache's key */
+    /* Made by mcpa_policy_digest; what merges policies takes each along with what it stands for. 0: not made, and no token is cached. */
+    uint64_t resource_digest, audiences_digest, issuers_digest;
+    size_t n_issuers;              /* goes with issuers_digest */
 } mcpa_policy_t;
+
+/* Reads resource, audiences and issuers once, when they are complete, so that no request has to. Equal for equal contents, wherever they lie in
+ * memory: the token cache outlives a configuration. */
+void mcpa_policy_digest(mcpa_policy_t *policy);
 
 /* "100/min" and "burst=20" or "20" (the words after the key; burst {NULL,0} when absent). Sets interval_ns and burst. error: a static sentence when false. N 1..1000000,
  * units s, min, hour, day; burst default N, 1..MCPA_BURST_MAX. */

@@ -3,60 +3,14 @@
 
 #include "base/text.h"
 
-static uint64_t fnv1a(uint64_t hash, const void *bytes, size_t len)
+/* What else a cached verdict depends on: false when nobody has read it through (see mcpa_policy_digest). */
+static bool digest_policy(uint64_t *digest, const mcpa_policy_t *policy)
 {
-    const unsigned char *at = bytes;
+    const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio */
+    uint64_t audiences = policy->audiences ? policy->audiences_digest : policy->resource_digest;
 
-    for (size_t i = 0; i < len; i++) {
-        hash = (hash ^ at[i]) * UINT64_C(0x100000001b3);
-    }
-    return hash;
-}
-
-/* With its NUL, so that no two texts run together; none of these is ever empty, so an absent one has a form of its own. */
-static uint64_t hash_text(uint64_t hash, const char *text)
-{
-    return fnv1a(hash, text ? text : "", text ? strlen(text) + 1 : 1);
-}
-
-/* With its end, for the same reason. */
-static uint64_t hash_list(uint64_t hash, const char *const *list)
-{
-    for (; list && *list; list++) {
-        hash = hash_text(hash, *list);
-    }
-    return hash_text(hash, NULL);
-}
-
-/* All that verification asks of an issuer. Its URL alone would not do: each Location may have an own line for it, with other
- * rules. */
-static uint64_t hash_issuer(uint64_t hash, const mcpa_issuer_t *issuer)
-{
-    const char *const texts[] = { issuer->url,          issuer->scope_claim,    issuer->subject_claim,
-                                  issuer->client_claim, issuer->audience_claim, issuer->roles_claim,
-                                  issuer->token_use };
-    const uint64_t numbers[] = { issuer->algs, issuer->any_typ, (uint64_t)issuer->skew_s, issuer->key_source };
-
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        hash = hash_text(hash, texts[i]);
-    }
-    hash = hash_list(hash, issuer->require);
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        hash = fnv1a(hash, &numbers[i], sizeof(numbers[i]));
-    }
-    return hash;
-}
-
-/* What else a cached verdict depends on. All input is the administrator's, so a plain hash will do. */
-static uint64_t policy_hash(const mcpa_work_t *w)
-{
-    uint64_t hash = fnv1a(UINT64_C(0xcbf29ce484222325), &w->policy->generation, sizeof(w->policy->generation));
-
-    hash = hash_list(hash, w->audiences);
-    for (size_t i = 0; w->policy->issuers[i]; i++) {
-        hash = hash_issuer(hash, w->policy->issuers[i]);
-    }
-    return hash;
+    *digest = ((policy->generation ^ audiences) * odd ^ policy->issuers_digest) * odd;
+    return audiences != 0 && policy->issuers_digest != 0;
 }
 
 /* The strings of a principal in the order of mcpa_token_facts_t, scopes apart. */
@@ -77,15 +31,12 @@ static bool read_facts(mcpa_work_t *w, const mcpa_token_facts_t *facts)
     mcpa_decision_t *d = w->decision;
     mcpa_str_t *strings[FACT_STRINGS];
     mcpa_str_t scopes, word;
-    size_t at = 0, n_issuers = 0;
+    size_t at = 0;
 
-    while (w->policy->issuers[n_issuers]) {
-        n_issuers++;
-    }
     for (size_t i = 0; i <= FACT_SCOPES; i++) {
         at += facts->len[i];
     }
-    if (at > sizeof(d->cached_text) || facts->issuer_index >= n_issuers) {
+    if (at > sizeof(d->cached_text) || facts->issuer_index >= w->policy->n_issuers) {
         return false;
     }
     memcpy(d->cached_text, facts->text, at);
@@ -113,11 +64,10 @@ mcpa_reason_t mcpa_stage_recall_token(mcpa_work_t *w)
     mcpa_token_facts_t facts;
     mcpa_reason_t reason;
 
-    if (!w->env->cache || !w->env->keys_generation) {
+    if (!w->env->cache || !w->env->keys_generation || !digest_policy(&w->cache_key.policy, w->policy)) {
         return MCPA_REASON_PASS;
     }
     memcpy(w->cache_key.token_hash, d->token_hash, sizeof(d->token_hash));
-    w->cache_key.policy = policy_hash(w);
     w->cache_key.keys = w->env->keys_generation(w->env->ctx);
     d->cache_use = MCPA_CACHE_MISS;
     if (!mcpa_tokencache_get(w->env->cache, &w->cache_key, &facts) || !read_facts(w, &facts)) {

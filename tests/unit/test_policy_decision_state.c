@@ -382,6 +382,50 @@ static void each_setting_of_an_issuer_has_its_own_memory(void **state)
     free_tables(&t);
 }
 
+/* Deny by default: a policy whose lists nobody has read through could be taken for another one. */
+static void without_a_digest_no_token_is_remembered_or_known(void **state)
+{
+    const char *const elsewhere[] = { "https://elsewhere.example", NULL };
+    world_t *w = *state;
+    tables_t t;
+
+    give_tables(w, &t);
+    assert_reason(MCPA_REASON_PASS, decide_claim(w, NULL, NULL), "first");
+    assert_int_equal(w->decision.cache_use, MCPA_CACHE_MISS);
+    w->policy.issuers_digest = 0;
+    mcpa_decision_clear(&w->decision);
+    assert_reason(MCPA_REASON_PASS, mcpa_decide(&w->decision, &w->request, &w->policy, &w->env), "issuers not read");
+    assert_int_equal(w->decision.cache_use, MCPA_CACHE_UNUSED);
+    mcpa_policy_digest(&w->policy);
+    w->policy.audiences = elsewhere; /* whose digest is not there, while the resource's is */
+    mcpa_decision_clear(&w->decision);
+    assert_reason(MCPA_REASON_AUDIENCE_WRONG, mcpa_decide(&w->decision, &w->request, &w->policy, &w->env), "audiences not read");
+    free_tables(&t);
+}
+
+/* The cache outlives the configuration, whose lists come to lie elsewhere. */
+static void a_digest_is_of_contents_and_of_nothing_else(void **state)
+{
+    char first[] = "https://a.example", same[] = "https://a.example", other[] = "https://b.example";
+    const char *const one[] = { first, NULL }, *const copy[] = { same, NULL }, *const two[] = { first, other, NULL };
+    world_t *w = *state;
+    mcpa_issuer_t twin = w->issuer;
+    const mcpa_issuer_t *const twins[] = { &twin, &w->other, &w->hmac, NULL }, *const fewer[] = { &twin, NULL };
+    mcpa_policy_t a = w->policy, b = w->policy;
+
+    a.audiences = one;
+    b.audiences = copy;
+    b.issuers = twins;
+    mcpa_policy_digest(&a);
+    mcpa_policy_digest(&b);
+    assert_true(a.audiences_digest == b.audiences_digest && a.issuers_digest == b.issuers_digest && a.n_issuers == b.n_issuers);
+    assert_true(a.audiences_digest != 0 && a.issuers_digest != 0 && a.n_issuers == 3);
+    b.audiences = two;
+    b.issuers = fewer;
+    mcpa_policy_digest(&b);
+    assert_true(a.audiences_digest != b.audiences_digest && a.issuers_digest != b.issuers_digest && b.n_issuers == 1);
+}
+
 static void a_known_token_meets_the_scopes_of_now(void **state)
 {
     world_t *w = *state;
@@ -460,6 +504,8 @@ int main(void)
         T(a_known_token_still_ends_and_begins),
         T(a_change_of_keys_or_policy_forgets_the_token),
         T(each_setting_of_an_issuer_has_its_own_memory),
+        T(without_a_digest_no_token_is_remembered_or_known),
+        T(a_digest_is_of_contents_and_of_nothing_else),
         T(a_known_token_meets_the_scopes_of_now),
         T(refused_tokens_are_never_remembered),
         T(a_principal_too_long_for_the_cache_is_verified_each_time),

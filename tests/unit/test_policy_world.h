@@ -157,6 +157,7 @@ static inline mcpa_reason_t decide(world_t *w)
 {
     mcpa_decision_clear(&w->decision);
     w->stages[0] = '\0';
+    mcpa_policy_digest(&w->policy);
     return mcpa_decide(&w->decision, &w->request, &w->policy, &w->env);
 }
 
