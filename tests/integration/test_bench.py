@@ -84,15 +84,23 @@ def a_run():
 
 def test_a_ratio_is_one_of_its_round():
     """The medians of the rates alone would say 0.9 too, the median of the CPU times alone 13 - 10."""
-    found = figures.find(a_run()["results"], "static", MCPAUTH)
+    found = figures.find_cell(a_run()["results"], "static", MCPAUTH)["figures"]
     assert (found["ratio"], found["ratio_least"], found["ratio_most"]) == (0.75, 0.5, 0.9)
     assert found["over_us"] == 4
     assert figures.bars(a_run()["results"]) == [("static", MCPAUTH, "ratio", 0.90, 0.75, False), ("static", MCPAUTH, "over_us", 4, 4, True)]
 
 
+def test_a_difference_of_two_variants_is_one_of_its_round():
+    results = a_run()["results"]
+    results[0]["cells"].append({"variant": "mcpauth, audit off", "rounds": [row(1, 1, 12), row(2, 1, 20), row(3, 1, 8)], "figures": {"ratio": 1}})
+    assert figures.between_us(results, "static", MCPAUTH, "mcpauth, audit off") == 2
+    assert figures.bars(results)[-1] == ("static", "mcpauth, less: mcpauth, audit off", "pair_us", 1.5, 2, False)
+
+
 def test_errors_and_what_is_not_supported_stand_in_the_table():
     text = table.markdown(a_run())
-    assert "| nginx | **error:** round 1: expected 200: 3 of 9 were denied |" in text and "| mod_oauth2, key | not supported: answers 401 to good tokens |" in text
+    assert "| nginx | **error:** round 1: expected 200: 3 of 9 were denied |" in text
+    assert "| mod_oauth2, key | not supported: answers 401 to good tokens |" in text
     assert "**Not quiet.**" in text and "2026-01-01, a CPU, 2 CPUs" in text and "| 0.750 (0.50–0.90) |" in text
 
 

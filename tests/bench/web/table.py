@@ -60,7 +60,8 @@ def markdown(run):
     return "\n\n".join(p for p in parts if p) + "\n"
 
 
-UNITS = {"ratio": "throughput of bare", "over_us": "CPU µs over bare", "instructions_over": "instructions over bare", "fetches": "fetches of keys"}
+UNITS = {"ratio": "throughput of bare", "over_us": "CPU µs over bare", "instructions_over": "instructions over bare", "fetches": "fetches of keys",
+         "pair_us": "CPU µs: audit record, commit, sending", "ns_byte": "CPU ns a byte: scan of the message"}
 
 
 def _bars(results):
