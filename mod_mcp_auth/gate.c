@@ -11,6 +11,7 @@
 #include "respond.h"
 #include "watch.h"
 #include "session.h"
+#include "tokenhash.h"
 
 APLOG_USE_MODULE(mcp_auth);
 
@@ -43,6 +44,11 @@ static mcpa_reason_t read_message(void *ctx, uint64_t max_body, mcpa_message_t *
     const asker_t *asker = ctx;
 
     return mod_mcp_body_read(asker->r, asker->context, max_body, message);
+}
+
+static bool token_hash(void *ctx, unsigned char hash[MCPA_SHA256_BYTES], mcpa_str_t token)
+{
+    return mod_mcp_token_hash(((const asker_t *)ctx)->r->connection, hash, token);
 }
 
 static uint64_t stopwatch_us(void *ctx __attribute__((unused)))
@@ -94,6 +100,7 @@ static void decide(mod_mcp_verdict_t *verdict, mod_mcp_context_t *context, reque
         .keys = keys,
         .await_key = await_key,
         .keys_generation = keys_generation,
+        .token_hash = token_hash,
         .read_message = read_message,
         .stopwatch_us = stopwatch_us,
     };
@@ -157,8 +164,8 @@ static mod_mcp_verdict_t *judge(request_rec *r, const mod_mcp_dir_t *dir)
         log_verdict(r, verdict);
         mod_mcp_audit_watch_page(r);
     }
-    return verdict;
     mod_mcp_set_judged(r, dir, verdict);
+    return verdict;
 }
 
 /* Lets the request go on, is seen to be whose it is, or answers it. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/decision.h"
 
-#include "base/digest.h"
 #include "base/host.h"
 #include "policy/credential.h"
 #include "policy/stage.h"
@@ -168,7 +167,8 @@ static mcpa_reason_t take_credential(mcpa_work_t *w)
         return mcpa_work_refuse_length(w, reason, MCPA_LENGTH_TOKEN, 0);
     }
     if (reason == MCPA_REASON_PASS) {
-        d->has_token_hash = mcpa_sha256(d->token_hash, d->token);
+        d->has_token_hash = w->env->token_hash ? w->env->token_hash(w->env->ctx, d->token_hash, d->token)
+                                               : mcpa_sha256(d->token_hash, d->token);
         if (!d->has_token_hash) {
             return MCPA_REASON_UNDECIDED;
         }
@@ -199,11 +199,6 @@ const mcpa_json_t *mcpa_decision_claims(mcpa_decision_t *decision)
     return decision->claims;
 }
 
-void mcpa_decision_clear(mcpa_decision_t *decision)
-{
-    mcpa_json_free(&decision->claims);
-    mcpa_decision_init(decision);
-}
 #define DECISION_HEAD_BYTES (offsetof(mcpa_decision_t, principal.scopes.words))
 
 void mcpa_decision_init(mcpa_decision_t *decision)
@@ -211,3 +206,8 @@ void mcpa_decision_init(mcpa_decision_t *decision)
     memset(decision, 0, DECISION_HEAD_BYTES);
 }
 
+void mcpa_decision_clear(mcpa_decision_t *decision)
+{
+    mcpa_json_free(&decision->claims);
+    mcpa_decision_init(decision);
+}

@@ -6,6 +6,7 @@
 #ifndef MCPA_POLICY_DECISION_H
 #define MCPA_POLICY_DECISION_H
 
+#include "base/digest.h"
 #include "jose/jwks.h"
 #include "mcp/mirror.h"
 #include "policy/policy.h"
@@ -59,6 +60,8 @@ typedef struct mcpa_env {
      * NULL. NULL function: never waits. */
     mcpa_jwks_t *(*await_key)(void *ctx, const mcpa_issuer_t *issuer, mcpa_str_t kid, const mcpa_jwks_t *had);
     uint64_t (*keys_generation)(void *ctx); /* changes with every change of any key set; NULL: the token cache is not used */
+    /* The SHA-256 of the request's token, from where the caller may have it; false: no memory. NULL: it is worked out here. */
+    bool (*token_hash)(void *ctx, unsigned char hash[MCPA_SHA256_BYTES], mcpa_str_t token);
     /* Told after each stage, for explain; may be NULL. */
     void (*trace)(void *ctx, const char *stage, mcpa_reason_t reason, const struct mcpa_decision *decision);
     /* Asked once, for a POST with MCPA_INSPECT_BODY, when all that can be decided without the body was: gives the whole body, at most max_body bytes,
@@ -80,7 +83,7 @@ typedef struct mcpa_decision {
     mcpa_reason_t reason;
     mcpa_str_t token;               /* borrows from the request; {NULL,0} when none was extracted */
     bool has_token_hash;
-    unsigned char token_hash[32];   /* SHA-256 of the token */
+    unsigned char token_hash[MCPA_SHA256_BYTES]; /* of the token */
     const mcpa_issuer_t *issuer;    /* NULL until the token named one of ours */
     bool authenticated;             /* signature and claims are good, whatever came after */
     bool origin_allowed;            /* Origin was present and is on the list: the answer carries CORS, refusals too */
@@ -101,10 +104,10 @@ typedef struct mcpa_decision {
     mcpa_cache_use_t cache_use;
     uint32_t verify_us;             /* time spent in verification; 0 when none was done */
     mcpa_json_t *claims;            /* owned; from the moment the signature is good; NULL on a cache hit until mcpa_decision_claims is called */
-    char cached_text[MCPA_TOKENCACHE_TEXT_BYTES]; /* the principal's strings after a cache hit */
     /* The rest is long, and not zeroed by mcpa_decision_init: the words of the principal's scopes are its last member. */
     mcpa_principal_t principal;     /* valid once 'authenticated' */
     char operation_memory[MCPA_RPC_URI_MAX_BYTES]; /* a name that a header carried encoded */
+    char cached_text[MCPA_TOKENCACHE_TEXT_BYTES]; /* the principal's strings after a cache hit */
 } mcpa_decision_t;
 
 /* Undecided. Zeroed memory is as good, but takes longer to make. */
