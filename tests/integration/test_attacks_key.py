@@ -78,7 +78,6 @@ def roca_key():
     return rsa_private(prime(), prime())
 
 
-
 IDENTITY = b"\1" + bytes(31)
 
 
