@@ -5,7 +5,6 @@
 
 #include "apr_strings.h"
 
-#include "base/text.h"
 #include "context.h"
 #include "policy/metadata.h"
 #include "respond.h"
@@ -26,30 +25,11 @@ struct mod_mcp_documents {
     const document_t *root; /* what the path without a suffix shows; NULL: nothing */
 };
 
-static bool has_scope(const char *list, mcpa_str_t scope)
-{
-    mcpa_str_t rest = mcpa_str(list), word;
-
-    while (rest.len && mcpa_text_next_word(&rest, &word)) {
-        if (mcpa_str_eq(word, scope)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Several sections may guard parts of one resource; its document tells of the scopes and issuers of all of them. */
+/* Several sections may guard parts of one resource; its document tells of the issuers of all of them. */
 static void join(apr_pool_t *pool, mcpa_policy_t *sum, const mcpa_policy_t *add)
 {
-    mcpa_str_t rest = mcpa_str(add->scopes), word;
     apr_array_header_t *issuers = apr_array_make(pool, 4, sizeof(void *));
 
-    while (rest.len && mcpa_text_next_word(&rest, &word)) {
-        if (!has_scope(sum->scopes, word)) {
-            sum->scopes = apr_pstrcat(pool, sum->scopes ? sum->scopes : "", sum->scopes && *sum->scopes ? " " : "",
-                                      apr_pstrmemdup(pool, word.ptr, word.len), NULL);
-        }
-    }
     for (int round = 0; round < 2; round++) {
         const mcpa_issuer_t *const *from = round == 0 ? sum->issuers : add->issuers;
 
@@ -68,7 +48,7 @@ static void join(apr_pool_t *pool, mcpa_policy_t *sum, const mcpa_policy_t *add)
     sum->issuers = (const mcpa_issuer_t *const *)(void *)issuers->elts;
 }
 
-static const char *print(apr_pool_t *pool, void (*fn)(mcpa_out_t *out, const mcpa_policy_t *policy), const mcpa_policy_t *policy)
+static const char *print(apr_pool_t *pool, void (*fn)(mcpa_out_t *out, const void *ctx), const void *ctx)
 {
     char *memory = malloc(DOCUMENT_BYTES);
     const char *text = NULL;
@@ -76,21 +56,40 @@ static const char *print(apr_pool_t *pool, void (*fn)(mcpa_out_t *out, const mcp
 
     if (memory) {
         mcpa_out_init(&out, memory, DOCUMENT_BYTES);
-        fn(&out, policy);
+        fn(&out, ctx);
         text = mcpa_out_status(&out) == MCPA_OK ? apr_pstrmemdup(pool, out.ptr, out.len) : NULL;
         free(memory);
     }
     return text;
 }
 
-static void print_path(mcpa_out_t *out, const mcpa_policy_t *policy)
+static void print_path(mcpa_out_t *out, const void *ctx)
 {
+    const mcpa_policy_t *policy = ctx;
+
     mcpa_metadata_path_print(out, mcpa_str(policy->resource));
 }
 
-static void print_document(mcpa_out_t *out, const mcpa_policy_t *policy)
+/* The policies of one resource, of which this is the first. */
+typedef struct same_resource {
+    const mcpa_policy_t *policies;
+    size_t n;
+} same_resource_t;
+
+static void print_scopes(mcpa_out_t *out, const void *ctx)
 {
-    mcpa_metadata_print(out, policy);
+    const same_resource_t *same = ctx;
+
+    for (size_t i = 0; i < same->n; i++) {
+        if (!strcmp(same->policies[i].resource, same->policies[0].resource)) {
+            mcpa_metadata_scopes_add(out, &same->policies[i]);
+        }
+    }
+}
+
+static void print_document(mcpa_out_t *out, const void *ctx)
+{
+    mcpa_metadata_print(out, ctx);
     mcpa_out_char(out, '\n');
 }
 
@@ -103,6 +102,7 @@ mod_mcp_documents_t *mod_mcp_documents_new(apr_pool_t *pool, const mcpa_policy_t
     }
     documents->all = apr_pcalloc(pool, n_policies * sizeof(document_t));
     for (size_t i = 0; i < n_policies; i++) {
+        same_resource_t same = { policies + i, n_policies - i };
         mcpa_policy_t sum = policies[i];
         document_t *document = &documents->all[documents->n];
         bool is_new = true;
@@ -118,9 +118,10 @@ mod_mcp_documents_t *mod_mcp_documents_new(apr_pool_t *pool, const mcpa_policy_t
                 join(pool, &sum, &policies[k]);
             }
         }
+        sum.scopes = print(pool, print_scopes, &same);
         document->resource = sum.resource;
         document->path = print(pool, print_path, &sum);
-        document->text = print(pool, print_document, &sum);
+        document->text = sum.scopes ? print(pool, print_document, &sum) : NULL;
         if (document->path && document->text) {
             documents->n++;
             /* A path that is the prefix alone: the resource is the origin. */

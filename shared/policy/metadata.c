@@ -73,6 +73,36 @@ void mcpa_metadata_path_print(mcpa_out_t *out, mcpa_str_t resource)
     mcpa_out_str(out, path);
 }
 
+/* What a client does before anything else, and with which revisions. */
+static const struct {
+    const char *method;
+    uint32_t revisions;
+} opening[] = {
+    { "initialize", MCPA_REVISIONS_ALL & ~MCPA_REVISIONS_MODERN },
+    { "notifications/initialized", MCPA_REVISIONS_ALL & ~MCPA_REVISIONS_MODERN },
+    { "server/discover", MCPA_REVISIONS_MODERN },
+    { "tools/list", MCPA_REVISIONS_ALL },
+};
+
+void mcpa_metadata_scopes_add(mcpa_out_t *out, const mcpa_policy_t *policy)
+{
+    uint32_t revisions = policy->protocols ? policy->protocols : MCPA_REVISIONS_ALL;
+
+    (void)mcpa_scope_text_add(out, policy->scopes);
+    if (policy->inspect == MCPA_INSPECT_OFF) {
+        return;
+    }
+    if (policy->inspect == MCPA_INSPECT_HEADERS) {
+        revisions &= MCPA_REVISIONS_MODERN;
+    }
+    for (size_t i = 0; i < sizeof(opening) / sizeof(opening[0]); i++) {
+        if (revisions & opening[i].revisions) {
+            (void)mcpa_scope_text_add(out,
+                                      mcpa_operation_rule(policy->operations, mcpa_str(opening[i].method), MCPA_STR_NONE).scopes);
+        }
+    }
+}
+
 static void print_scopes(mcpa_jsonw_t *w, const char *scopes)
 {
     mcpa_str_t rest = mcpa_str(scopes), word;

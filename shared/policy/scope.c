@@ -231,3 +231,20 @@ void mcpa_scopes_print(mcpa_out_t *out, const mcpa_scopes_t *scopes)
         mcpa_out_str(out, scopes->words[i]);
     }
 }
+
+bool mcpa_scope_text_add(mcpa_out_t *out, const char *scopes)
+{
+    mcpa_str_t rest = mcpa_str(scopes), word;
+
+    while (rest.len > 0 && mcpa_text_next_word(&rest, &word)) {
+        mcpa_str_t so_far = mcpa_out_get(out), known = MCPA_STR_NONE;
+
+        while (!mcpa_str_eq(known, word) && so_far.len > 0 && mcpa_text_next_word(&so_far, &known)) {
+        }
+        if (!mcpa_str_eq(known, word)) {
+            mcpa_out_z(out, out->len > 0 ? " " : "");
+            mcpa_out_str(out, word);
+        }
+    }
+    return mcpa_out_status(out) == MCPA_OK;
+}

@@ -38,5 +38,7 @@ bool mcpa_scopes_cover(const mcpa_scopes_t *granted, const mcpa_scope_model_t *m
 bool mcpa_scopes_cover_all(const mcpa_scopes_t *granted, const mcpa_scope_model_t *model, mcpa_str_t needed_list);
 /* The words joined by single spaces. */
 void mcpa_scopes_print(mcpa_out_t *out, const mcpa_scopes_t *scopes);
+/* Appends those words of the space-delimited list (NULL: none) that 'out', which has such a list alone, does not have yet. False: no room. */
+bool mcpa_scope_text_add(mcpa_out_t *out, const char *scopes);
 
 #endif

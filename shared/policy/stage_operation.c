@@ -80,23 +80,6 @@ static mcpa_reason_t judge(mcpa_work_t *w, mcpa_ruling_t ruling)
     return ruling.effect == MCPA_EFFECT_DENIED ? MCPA_REASON_OPERATION_DENIED : MCPA_REASON_PASS;
 }
 
-static bool add_scopes(mcpa_out_t *out, const char *scopes)
-{
-    mcpa_str_t rest = mcpa_str(scopes), word;
-
-    while (rest.len > 0 && mcpa_text_next_word(&rest, &word)) {
-        mcpa_str_t so_far = mcpa_out_get(out), known = MCPA_STR_NONE;
-
-        while (!mcpa_str_eq(known, word) && so_far.len > 0 && mcpa_text_next_word(&so_far, &known)) {
-        }
-        if (!mcpa_str_eq(known, word)) {
-            mcpa_out_z(out, out->len > 0 ? " " : "");
-            mcpa_out_str(out, word);
-        }
-    }
-    return mcpa_out_status(out) == MCPA_OK;
-}
-
 /* One more thing that the operation names: what it needs is needed, too. */
 static mcpa_reason_t add_thing(mcpa_work_t *w, mcpa_out_t *scopes, const char *method, mcpa_str_t name)
 {
@@ -107,7 +90,7 @@ static mcpa_reason_t add_thing(mcpa_work_t *w, mcpa_out_t *scopes, const char *m
         return reason;
     }
     w->decision->ruling = own;
-    return add_scopes(scopes, ruling.scopes) ? MCPA_REASON_PASS : MCPA_REASON_OPERATION_DENIED;
+    return mcpa_scope_text_add(scopes, ruling.scopes) ? MCPA_REASON_PASS : MCPA_REASON_OPERATION_DENIED;
 }
 
 static mcpa_reason_t add_reference(mcpa_work_t *w, mcpa_out_t *scopes)
@@ -231,7 +214,7 @@ mcpa_reason_t mcpa_stage_rule_operation(mcpa_work_t *w)
         return MCPA_REASON_PASS;
     }
     mcpa_out_init(&scopes, w->message->scopes, sizeof(w->message->scopes));
-    if (!add_scopes(&scopes, d->ruling.scopes)) {
+    if (!mcpa_scope_text_add(&scopes, d->ruling.scopes)) {
         return MCPA_REASON_OPERATION_DENIED;
     }
     if (is_operation(w, "completion/complete")) {

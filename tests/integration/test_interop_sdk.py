@@ -10,7 +10,8 @@ pytestmark = [pytest.mark.node, pytest.mark.sanitize]
 @pytest.fixture(scope="module")
 def real(module_world):
     return module_world.stack(issuer=module_world.provider(), upstream=module_world.everything(), location="MCPAuthInspect Body\nMCPAuthScope mcp:tools.exec",
-                              locations={"/step": "MCPAuth On\nMCPAuthResource {httpd}/step\nMCPAuthInspect Body\nMCPAuthScope mcp:tools.read\nProxyPass {upstream}/mcp flushpackets=on"})
+                              locations={"/bare": "MCPAuth On\nMCPAuthResource {httpd}/bare\nMCPAuthInspect Body\nProxyPass {upstream}/mcp flushpackets=on",
+                                         "/step": "MCPAuth On\nMCPAuthResource {httpd}/step\nMCPAuthInspect Body\nMCPAuthScope mcp:tools.read\nProxyPass {upstream}/mcp flushpackets=on"})
 
 
 CLIENTS = pytest.mark.parametrize("client", [("sdk-v1-client.mjs",), ("sdk-v2-client.mjs",), ("sdk-v2-client.mjs", "echo", '{"message":"hello"}', "auto")],
@@ -39,6 +40,18 @@ def test_client_steps_up_when_a_tool_needs_more(module_world, real, client):
     assert result["steps"] == ["registered", "authorize", "401", "token", "authorize", "403", "token"]
     first, second = (set(asked["scope"].split()) & {"mcp:tools.read", "mcp:tools.exec"} for asked in result["asked"])
     assert first == {"mcp:tools.read"} and second == {"mcp:tools.read", "mcp:tools.exec"}
+    assert result["result"]["content"][0]["text"] == "Echo: hello"
+
+
+@CLIENTS
+def test_client_asks_for_no_more_than_the_document_lists(module_world, real, client):
+    """No scope in the challenge, read in the document: the client asks for that alone, and for exec when it calls a tool."""
+    script, *arguments = client
+    result = module_world.node.run(script, real.httpd.url + "/bare", *arguments)
+    assert result["ok"], result
+    module_world.canaries.remember(result.pop("token"))
+    first, second = (set(asked["scope"].split()) & {"mcp:tools.read", "mcp:tools.exec", "mcp:admin"} for asked in result["asked"])
+    assert first == {"mcp:tools.read"} and "mcp:tools.exec" in second and "mcp:admin" not in second
     assert result["result"]["content"][0]["text"] == "Echo: hello"
 
 

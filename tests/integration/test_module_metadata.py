@@ -86,6 +86,38 @@ def test_parts_of_one_resource_make_one_document(world):
     assert s.httpd.get(PREFIX).json()["scopes_supported"] == ["mcp:tools.read", "mcp:admin"]
 
 
+def inspecting(*lines):
+    return "\n".join(("MCPAuthInspect Body", *lines))
+
+
+# Lines of the Location, and what clients are told to ask for. Those without a challenge's scope ask for all of it: only what nobody can do without.
+@pytest.mark.parametrize("lines, told", [
+    (inspecting(), ["mcp:tools.read"]),
+    (inspecting("MCPAuthScope mcp:access"), ["mcp:access", "mcp:tools.read"]),
+    (inspecting("MCPAuthScope mcp:tools.read mcp:tools.read"), ["mcp:tools.read"]),
+    (inspecting("MCPAuthOperation tools/call:drop mcp:admin", "MCPAuthOperation tools/call:* jobs:run", "MCPAuthOperation prompts/* prompts:all", "MCPAuthOperation logging/* mcp:admin"), ["mcp:tools.read"]),
+    (inspecting("MCPAuthOperation initialize open:old", "MCPAuthOperation server/discover open:new", "MCPAuthOperation tools/list list:tools list:all"),
+     ["open:old", "mcp:tools.read", "open:new", "list:tools", "list:all"]),
+    (inspecting("MCPAuthProtocol 2026-07-28", "MCPAuthOperation initialize open:old", "MCPAuthOperation server/discover open:new", "MCPAuthOperation tools/list open:new"), ["open:new"]),
+    (inspecting("MCPAuthProtocol 2025-11-25", "MCPAuthOperation server/discover open:new", "MCPAuthOperation tools/list granted"), ["mcp:tools.read"]),
+    (inspecting("MCPAuthOperation * granted"), None),
+    (inspecting("MCPAuthOperation tools/call mcp:tools.exec", "MCPAuthOperation * denied"), None),
+    (inspecting("MCPAuthOperation initialize offline_access", "MCPAuthOperation tools/* a", "MCPAuthOperation * granted"), ["a"]),
+    ("MCPAuthInspect Headers\nMCPAuthOperation initialize open:old\nMCPAuthOperation server/discover open:new", ["open:new", "mcp:tools.read"]),
+    ("MCPAuthInspect Off", None),
+    ("MCPAuthInspect Off\nMCPAuthScope files:read", ["files:read"]),
+])
+def test_the_document_lists_what_every_client_needs_and_no_more(world, lines, told):
+    s = fixed_stack(world, location=lines)
+    assert s.httpd.get(PREFIX).json().get("scopes_supported") == told
+
+
+def test_sections_of_one_resource_list_what_opening_each_needs(world):
+    s = fixed_stack(world, location=inspecting("MCPAuthOperation initialize a", "MCPAuthOperation tools/list b", "MCPAuthOperation * granted"), locations={
+        "/mcp/inner": inspecting("MCPAuthScope c", "MCPAuthOperation tools/list d b"), "/mcp/more": "MCPAuthInspect Off\nMCPAuthScope a c e"})
+    assert s.httpd.get(PREFIX).json()["scopes_supported"] == ["a", "b", "c", "d", "e"]
+
+
 def test_a_document_belongs_to_its_virtual_host(world):
     issuer = world.issuer()
     line = f"MCPAuthIssuer {issuer.url} jwks=file:{key_file(world, issuer)}"

@@ -197,6 +197,49 @@ static void metadata_stands_between_host_and_path(void **state)
     }
 }
 
+/* Clients that are told of no scope ask for all that the document lists: what one operation among many needs is not in it. */
+static void the_document_lists_what_opening_needs(void **state)
+{
+    static const mcpa_operation_t rules[] = {
+        { "tools/call", "purge", MCPA_EFFECT_SCOPES, "mcp:admin" },
+        { "tools/list", NULL, MCPA_EFFECT_SCOPES, "list:tools files:read" },
+        { "initialize", NULL, MCPA_EFFECT_SCOPES, "open:old" },
+        { "notifications/*", NULL, MCPA_EFFECT_DENIED, NULL },
+        { "server/discover", NULL, MCPA_EFFECT_GRANTED, NULL },
+    };
+    static const mcpa_operations_t operations = { rules, COUNT(rules), NULL };
+    static const struct {
+        mcpa_inspect_t inspect;
+        mcpa_revision_t revision;
+        const char *scopes;
+    } rows[] = {
+        { MCPA_INSPECT_OFF, MCPA_REVISION_NONE, "mcp:tools.read files:read" },
+        { MCPA_INSPECT_BODY, MCPA_REVISION_NONE, "mcp:tools.read files:read open:old list:tools" },
+        { MCPA_INSPECT_BODY, MCPA_REVISION_2025_06_18, "mcp:tools.read files:read open:old list:tools" },
+        { MCPA_INSPECT_BODY, MCPA_REVISION_2026_07_28, "mcp:tools.read files:read list:tools" },
+        { MCPA_INSPECT_HEADERS, MCPA_REVISION_NONE, "mcp:tools.read files:read list:tools" },
+    };
+    mcpa_policy_t own = policy;
+    char memory[256], small[4];
+    mcpa_out_t out;
+
+    (void)state;
+    own.scopes = "mcp:tools.read files:read";
+    own.operations = &operations;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        own.inspect = rows[i].inspect;
+        own.protocols = rows[i].revision != MCPA_REVISION_NONE ? MCPA_REVISION_BIT(rows[i].revision) : 0;
+        mcpa_out_init(&out, memory, sizeof(memory));
+        mcpa_metadata_scopes_add(&out, &own);
+        assert_string_equal(memory, rows[i].scopes);
+        mcpa_metadata_scopes_add(&out, &own); /* nothing is added twice */
+        assert_string_equal(memory, rows[i].scopes);
+    }
+    mcpa_out_init(&out, small, sizeof(small));
+    mcpa_metadata_scopes_add(&out, &own);
+    assert_int_not_equal(mcpa_out_status(&out), MCPA_OK);
+}
+
 static void the_metadata_document_is_golden(void **state)
 {
     mcpa_policy_t bare = policy;
@@ -264,6 +307,7 @@ int main(void)
         cmocka_unit_test(a_location_without_scopes_has_no_scope_parameter),
         cmocka_unit_test(metadata_stands_between_host_and_path),
         cmocka_unit_test(the_metadata_document_is_golden),
+        cmocka_unit_test(the_document_lists_what_opening_needs),
         cmocka_unit_test(resources_are_https_urls_that_fit_a_header),
     };
 
