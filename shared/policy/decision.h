@@ -120,7 +120,7 @@ void mcpa_decision_init(mcpa_decision_t *decision);
  * never share a bucket. IPv6 addresses count by /64. Tool rules count each tool of a subject (or client) by itself, for tools/call alone, and only
  * for calls that are allowed otherwise.
  * Inspection: the body decides, and headers that mirror it must say the same; without a body (MCPA_INSPECT_HEADERS) only what headers can tell
- * is let in, and only in revisions that make servers compare. An operation that names further things (completion/complete a prompt or resource,
+ * is let in, and only in revisions that make servers compare: so no notification, whose headers they need not look at. An operation that names further things (completion/complete a prompt or resource,
  * subscriptions/listen resources) needs what getting or reading each of them needs, too.
  * Keys: a kid that no key of the issuer has may be waited for once (await_key), only for fetched key sets (DISCOVER, URL), after issuer and
  * algorithm were found good and only while exp, as claimed, is not over. A kid that is known but does not fit the algorithm is ALG_DENIED, and

@@ -142,8 +142,9 @@ static mcpa_reason_t find_in_headers(mcpa_work_t *w)
 {
     bool has_name = mcpa_mirror_has_name(w->decision->operation);
 
-    /* Headers do not tell what these are about. */
-    if (is_operation(w, "completion/complete") || is_operation(w, "subscriptions/listen")) {
+    /* Headers do not tell what these are about; and those of a notification no revision makes servers compare. */
+    if (is_operation(w, "completion/complete") || is_operation(w, "subscriptions/listen") ||
+        mcpa_str_starts(w->decision->operation, MCPA_STR("notifications/"))) {
         return MCPA_REASON_OPERATION_DENIED;
     }
     for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {

@@ -219,6 +219,9 @@ static void a_location_lets_in_the_revisions_it_names(void **state)
     assert_reason(MCPA_REASON_PROTOCOL_DENIED, ask(w, &new[0]), "bits that are no revision let nobody in");
 }
 
+static const mcpa_operation_t all_rules[] = { { "*", NULL, MCPA_EFFECT_GRANTED, NULL } };
+static const mcpa_operations_t all_granted = { all_rules, 1, NULL };
+
 static void headers_alone_decide_only_where_servers_compare(void **state)
 {
     static const ask_t rows[] = {
@@ -237,6 +240,8 @@ static void headers_alone_decide_only_where_servers_compare(void **state)
         { "two in one", NULL, MODERN, "tools/list, tools/call", NULL, NULL, MCPA_REASON_MIRROR_MISMATCH, -32020 },
         { "needs the body", NULL, MODERN, "subscriptions/listen", NULL, NULL, MCPA_REASON_OPERATION_DENIED, 0 },
         { "that too", NULL, MODERN, "completion/complete", NULL, NULL, MCPA_REASON_OPERATION_DENIED, 0 },
+        { "servers need not compare", NULL, MODERN, "notifications/cancelled", NULL, NULL, MCPA_REASON_OPERATION_DENIED, 0 },
+        { "nor for one they do not know", NULL, MODERN, "notifications/x", NULL, NULL, MCPA_REASON_OPERATION_DENIED, 0 },
         { "its URI is not mirrored", NULL, MODERN, "resources/subscribe", NULL, NULL, MCPA_REASON_OPERATION_DENIED, 0 },
         { "unknown method", NULL, MODERN, "tools/purge", NULL, NULL, MCPA_REASON_OPERATION_UNKNOWN, -32601 },
         { "a word for the stream", NULL, MODERN, "GET", NULL, NULL, MCPA_REASON_OPERATION_UNKNOWN, -32601 },
@@ -247,6 +252,10 @@ static void headers_alone_decide_only_where_servers_compare(void **state)
     w->policy.inspect = MCPA_INSPECT_HEADERS;
     ask_rows(w, rows, COUNT(rows));
     assert_int_equal(ask_reads, 0);
+    w->policy.operations = &all_granted;
+    assert_reason(MCPA_REASON_OPERATION_DENIED, ask(w, &(ask_t){ .version = MODERN, .method = "notifications/cancelled" }),
+                  "not even where a rule lets everything in");
+    w->policy.operations = NULL;
     assert_reason(MCPA_REASON_PASS, ask(w, &rows[2]), "encoded");
     assert_true(mcpa_str_eqz(w->decision.operation_name, "file:///\xc3\xa4"));
     w->request.mirrors_repeated = true;
