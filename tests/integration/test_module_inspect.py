@@ -252,6 +252,14 @@ def test_headers_are_believed_only_where_servers_compare_them(inspected):
             assert post(s, body, path="/headers", headers=wrong).status == 400
 
 
+@pytest.mark.parametrize("body", [rpc("notifications/cancelled", meta({"requestId": 1}), id=None), rpc("tools/call", meta({"name": "public"}))], ids=["honest", "lying"])
+def test_headers_of_a_notification_are_never_believed(inspected, body):
+    """No revision makes servers compare those: whatever came with them would reach the server unlooked at."""
+    headers = {"MCP-Protocol-Version": MODERN, "Mcp-Method": "notifications/cancelled"}
+    with inspected.upstream.untouched():
+        assert post(inspected, body, path="/headers", headers=headers).status == 403
+
+
 DECIDING = ["MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Content-Type", "Mcp-Param-Region"]
 
 
