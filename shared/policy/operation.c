@@ -39,11 +39,18 @@ static const mcpa_operation_t defaults[] = {
     { "response", NULL, MCPA_EFFECT_SCOPES, READ },
 };
 
+/* Rules mostly name what they mean, and many in a row the same method: equal is quicker seen than fitting. */
+static bool fits(const char *rule, mcpa_str_t text)
+{
+    mcpa_str_t pattern = mcpa_str(rule);
+
+    return mcpa_str_eq(pattern, text) || mcpa_text_glob(pattern, text);
+}
+
 static const mcpa_operation_t *first_match(const mcpa_operation_t *rules, size_t n, mcpa_str_t method, mcpa_str_t name)
 {
     for (size_t i = 0; i < n; i++) {
-        if (mcpa_text_glob(mcpa_str(rules[i].method), method) &&
-            (rules[i].name == NULL || (name.ptr != NULL && mcpa_text_glob(mcpa_str(rules[i].name), name)))) {
+        if (fits(rules[i].method, method) && (rules[i].name == NULL || (name.ptr != NULL && fits(rules[i].name, name)))) {
             return &rules[i];
         }
     }
