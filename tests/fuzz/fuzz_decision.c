@@ -139,6 +139,17 @@ static void check_headers(const mcpa_decision_t *d, const mcpa_request_t *reques
     must(!mcpa_str_eqz(d->operation, "tools/call") || mcpa_str_eqz(d->operation_name, "free"));
     must(!mcpa_str_eqz(d->operation, "resources/read") || !mcpa_str_starts(d->operation_name, MCPA_STR("secret")));
     must(!mcpa_str_eqz(d->operation, "subscriptions/listen") && !mcpa_str_eqz(d->operation, "completion/complete"));
+    must(!mcpa_str_starts(d->operation, MCPA_STR("notifications/")));
+}
+
+/* What goes on is no longer than the policy lets it be. */
+static void check_lengths(const mcpa_decision_t *d, const mcpa_lengths_t *lengths)
+{
+    bool is_uri = mcpa_str_starts(d->operation, MCPA_STR("resources/"));
+
+    must(d->operation.len <= mcpa_lengths_max(lengths, MCPA_LENGTH_METHOD));
+    must(d->operation_name.len <= mcpa_lengths_max(lengths, is_uri ? MCPA_LENGTH_URI : MCPA_LENGTH_NAME));
+    must(d->message == NULL || d->message->rpc.id.len <= mcpa_lengths_max(lengths, MCPA_LENGTH_ID) + 2);
 }
 
 static void check_refusal(const mcpa_decision_t *d)
@@ -174,6 +185,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     policy.inspect = how.len > 0 && how.ptr[0] == 'h' ? MCPA_INSPECT_HEADERS : MCPA_INSPECT_BODY;
     policy.protocols = how.len > 1 ? (uint32_t)(unsigned char)how.ptr[1] & MCPA_REVISIONS_ALL : 0;
     request.has_body = how.len > 2;
+    if (how.len > 3) {
+        policy.lengths = (mcpa_lengths_t){
+            { [MCPA_LENGTH_ID] = 64, [MCPA_LENGTH_METHOD] = 64, [MCPA_LENGTH_NAME] = 64, [MCPA_LENGTH_URI] = 256 }
+        };
+    }
     request.method = line(&rest);
     request.content_type = line(&rest);
     request.content_encoding = line(&rest);
@@ -190,6 +206,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_body(&d, run.body);
     } else {
         check_headers(&d, &request);
+    }
+    if (reason == MCPA_REASON_PASS) {
+        check_lengths(&d, &policy.lengths);
     }
     must(reason != MCPA_REASON_PASS || (d.ruling.rule != NULL && d.ruling.effect != MCPA_EFFECT_DENIED));
     mcpa_decision_clear(&d);
