@@ -68,15 +68,30 @@ static void complete(request_rec *r, apr_table_t *table, const mod_mcp_verdict_t
     apr_table_setn(table, "X-Request-ID", mod_mcp_correlation(mod_mcp_context_get(r), NULL));
 }
 
+/* Most answers have none of them. */
+static void drop_cors(apr_table_t *table)
+{
+    static const char prefix[] = "Access-Control-";
+    const apr_array_header_t *all = apr_table_elts(table);
+    bool found = false;
+
+    for (int i = 0; i < all->nelts && !found; i++) {
+        const char *key = APR_ARRAY_IDX(all, i, apr_table_entry_t).key;
+
+        found = key && !ap_cstr_casecmpn(key, prefix, sizeof(prefix) - 1);
+    }
+    for (size_t i = 0; found && i < sizeof(cors) / sizeof(cors[0]); i++) {
+        apr_table_unset(table, cors[i]);
+    }
+}
+
 static apr_status_t filter_answer(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     request_rec *r = f->r;
     const mod_mcp_verdict_t *verdict = f->ctx;
 
-    for (size_t i = 0; i < sizeof(cors) / sizeof(cors[0]); i++) {
-        apr_table_unset(r->headers_out, cors[i]);
-        apr_table_unset(r->err_headers_out, cors[i]);
-    }
+    drop_cors(r->headers_out);
+    drop_cors(r->err_headers_out);
     complete(r, r->headers_out, verdict);
     ap_remove_output_filter(f);
     return ap_pass_brigade(f->next, bb);

@@ -117,15 +117,25 @@ static bool query_has_token(mcpa_str_t query)
     return mcpa_credential_next_in_query(&query).ptr != NULL;
 }
 
-mcpa_reason_t mcpa_credential_extract(mcpa_str_t *token, mcpa_str_t authorization, mcpa_str_t query, size_t max_bytes)
+/* A lone Bearer token: one pass tells that nothing unprintable and no second credential is in the field. {NULL,0}: something else. */
+static mcpa_str_t plain_bearer(mcpa_str_t authorization)
 {
-    mcpa_str_t scheme, rest;
+    mcpa_str_t scheme = scheme_of(authorization), rest = skip(authorization, scheme.len);
 
-    if (!authorization.ptr) {
-        return MCPA_REASON_NO_TOKEN;
+    if (!mcpa_str_ieq(scheme, MCPA_STR("Bearer")) || !rest.len || rest.ptr[0] != ' ') {
+        return MCPA_STR_NONE;
     }
-    scheme = scheme_of(authorization);
-    rest = skip(authorization, scheme.len);
+    while (rest.len && rest.ptr[0] == ' ') { /* a tab is no blank here */
+        rest = skip(rest, 1);
+    }
+    return mcpa_text_is_token68(rest) ? rest : MCPA_STR_NONE;
+}
+
+/* Why the field is no lone Bearer token. */
+static mcpa_reason_t refuse(mcpa_str_t authorization)
+{
+    mcpa_str_t scheme = scheme_of(authorization);
+
     if (!mcpa_text_is_printable(authorization) || !mcpa_text_is_token(scheme)) {
         return MCPA_REASON_AUTHORIZATION_MALFORMED;
     }
@@ -135,22 +145,26 @@ mcpa_reason_t mcpa_credential_extract(mcpa_str_t *token, mcpa_str_t authorizatio
     if (mcpa_str_ieq(scheme, MCPA_STR("DPoP"))) {
         return MCPA_REASON_TOKEN_MALFORMED;
     }
-    if (!mcpa_str_ieq(scheme, MCPA_STR("Bearer"))) {
+    return mcpa_str_ieq(scheme, MCPA_STR("Bearer")) ? MCPA_REASON_AUTHORIZATION_MALFORMED : MCPA_REASON_NO_TOKEN;
+}
+
+mcpa_reason_t mcpa_credential_extract(mcpa_str_t *token, mcpa_str_t authorization, mcpa_str_t query, size_t max_bytes)
+{
+    mcpa_str_t found;
+
+    if (!authorization.ptr) {
         return MCPA_REASON_NO_TOKEN;
     }
-    if (!rest.len || rest.ptr[0] != ' ') {
-        return MCPA_REASON_AUTHORIZATION_MALFORMED;
-    }
-    rest = skip_spaces(rest);
-    if (!mcpa_text_is_token68(rest)) {
-        return MCPA_REASON_AUTHORIZATION_MALFORMED;
+    found = plain_bearer(authorization);
+    if (!found.ptr) {
+        return refuse(authorization);
     }
     if (query_has_token(query)) {
         return MCPA_REASON_TWO_CREDENTIALS;
     }
-    if (rest.len > max_bytes) {
+    if (found.len > max_bytes) {
         return MCPA_REASON_TOKEN_TOO_LONG;
     }
-    *token = rest;
+    *token = found;
     return MCPA_REASON_PASS;
 }

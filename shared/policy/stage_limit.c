@@ -3,6 +3,16 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
+static bool has_rule(const mcpa_work_t *w, const mcpa_ratetable_t *table, mcpa_limit_key_t key)
+{
+    for (size_t i = 0; table && i < w->policy->n_limits; i++) {
+        if (w->policy->limits[i].key == key) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Takes one request from every rule of this kind, in the order of the configuration. The first that is exceeded denies; the rules
  * before it stay charged: a client that hammers against one limit gains nothing from the others. */
 static mcpa_reason_t charge(mcpa_work_t *w, mcpa_ratetable_t *table, mcpa_limit_key_t key, mcpa_str_t identity,
@@ -50,6 +60,9 @@ static mcpa_reason_t charge_identity(mcpa_work_t *w, mcpa_limit_key_t key, bool 
     char memory[IDENTITY_BYTES];
     mcpa_out_t identity;
 
+    if (!has_rule(w, w->env->identity_limits, key)) {
+        return MCPA_REASON_PASS;
+    }
     mcpa_out_init(&identity, memory, sizeof(memory));
     mcpa_out_str(&identity, principal->issuer);
     mcpa_out_z(&identity, by_subject ? "\ns" : "\nc");
