@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "places.h"
+#include "streamcap.h"
 #include "state/siphash.h"
 #include "wire/frame.h"
 
@@ -239,6 +240,7 @@ void mod_mcp_child_init(apr_pool_t *pchild, server_rec *s)
                      "MCPA0124: this child has neither keys nor spool and refuses every guarded request");
         return;
     }
+    mod_mcp_streamcap_begin(made->shm.streams);
     made->loss = mod_mcp_losses_take(shared.losses);
     if (made->loss) {
         mod_mcp_spool_count_in(made->spool, &made->loss->untold);

@@ -11,6 +11,7 @@
 #define TOKEN_CACHE_ENTRIES 16384
 #define LIMIT_TABLE_ENTRIES 65536
 #define SESSION_ENTRIES     16384
+#define MAX_STREAMS         128
 #define SESSION_IDLE_NS     (UINT64_C(24) * 3600 * 1000000000)
 
 static mod_mcp_global_t *global;
@@ -76,6 +77,7 @@ void *mod_mcp_dir_create(apr_pool_t *pool, char *path)
     dir->policy.security_headers = true;
     dir->policy.inspect = MCPA_INSPECT_BODY;
     dir->policy.max_body = MCPA_BODY_DEFAULT_BYTES;
+    dir->policy.max_streams = MAX_STREAMS;
     return dir;
 }
 
@@ -138,6 +140,9 @@ static void merge_setting(mcpa_policy_t *policy, const mcpa_policy_t *inner, mod
         break;
     case MOD_MCP_STREAM_UNTIL_EXPIRY:
         policy->stream_until_expiry = inner->stream_until_expiry;
+        break;
+    case MOD_MCP_MAX_STREAMS:
+        policy->max_streams = inner->max_streams;
         break;
     case MOD_MCP_OPERATION: /* adds up: merge_operations */
     case MOD_MCP_REQUIRE:
@@ -217,6 +222,7 @@ bool mod_mcp_policy_equal(const mcpa_policy_t *a, const mcpa_policy_t *b)
            a->scopes == b->scopes && a->scope_model == b->scope_model && a->limits == b->limits && a->n_limits == b->n_limits &&
            a->origins == b->origins && a->audit == b->audit && a->inspect == b->inspect && a->max_body == b->max_body &&
            memcmp(&a->lengths, &b->lengths, sizeof(a->lengths)) == 0 && a->protocols == b->protocols &&
+           a->max_streams == b->max_streams && a->stream_until_expiry == b->stream_until_expiry &&
            same_operations(a->operations, b->operations);
 }
 
@@ -287,6 +293,8 @@ const command_rec mod_mcp_commands[] = {
     AP_INIT_ITERATE("MCPAuthProtocol", mod_mcp_set_protocol, NULL, ANYWHERE, "revisions of the protocol that are let in"),
     AP_INIT_FLAG("MCPAuthStreamUntilExpiry", mod_mcp_set_stream_until_expiry, NULL, ANYWHERE,
                  "On or Off: a stream ends with the token it was opened with"),
+    AP_INIT_TAKE1("MCPAuthMaxStreams", mod_mcp_set_max_streams, NULL, ANYWHERE,
+                  "event streams that one subject may have open, or unlimited"),
     /* In servers. */
     AP_INIT_TAKE1("MCPAuthMode", mod_mcp_set_server_mode, NULL, ANYWHERE, "production or development"),
     AP_INIT_ITERATE2("MCPAuthScopeImplies", mod_mcp_set_scope_implies, NULL, ANYWHERE,

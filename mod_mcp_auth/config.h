@@ -32,6 +32,7 @@ typedef enum mod_mcp_setting {
     MOD_MCP_OPERATION,
     MOD_MCP_PROTOCOL,
     MOD_MCP_STREAM_UNTIL_EXPIRY,
+    MOD_MCP_MAX_STREAMS,
     MOD_MCP_REQUIRE, /* a Require mcp-scope or mcp-claim stands here; never merged */
     MOD_MCP_SETTINGS
 } mod_mcp_setting_t;

@@ -6,6 +6,7 @@
 #define MOD_MCP_CONTEXT_H
 
 #include "config.h"
+#include "state/streams.h"
 
 typedef struct mod_mcp_verdict mod_mcp_verdict_t;
 
@@ -21,6 +22,12 @@ struct mod_mcp_verdict {
     mcpa_decision_t decision;
 };
 
+/* Of an open stream, among all that children hold. */
+typedef struct mod_mcp_place {
+    mcpa_streams_t *table; /* NULL: it never had one */
+    mcpa_stream_t stream;
+} mod_mcp_place_t;
+
 typedef struct mod_mcp_context {
     request_rec *root;
     /* As the client sent them: on the way upstream they are taken out or changed. */
@@ -29,6 +36,7 @@ typedef struct mod_mcp_context {
     const char *asked_id; /* X-Request-ID; NULL: absent, or none that is taken over */
     mod_mcp_verdict_t *verdicts; /* newest first */
     struct mod_mcp_body *read_body; /* body.c; NULL: nobody asked for it */
+    mod_mcp_place_t place; /* streamcap.c */
     /* audit.c */
     void *body;          /* counts a body of unknown length; NULL: its length was told */
     const char *name;    /* see mod_mcp_request_name; NULL: none was needed yet */

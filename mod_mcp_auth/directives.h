@@ -23,6 +23,7 @@ const char *mod_mcp_set_identity_headers(cmd_parms *cmd, void *conf, int on);
 const char *mod_mcp_set_forward_token(cmd_parms *cmd, void *conf, int on);
 const char *mod_mcp_set_security_headers(cmd_parms *cmd, void *conf, int on);
 const char *mod_mcp_set_stream_until_expiry(cmd_parms *cmd, void *conf, int on);
+const char *mod_mcp_set_max_streams(cmd_parms *cmd, void *conf, const char *arg);
 const char *mod_mcp_set_audit(cmd_parms *cmd, void *conf, const char *arg);
 const char *mod_mcp_set_inspect(cmd_parms *cmd, void *conf, const char *arg);
 const char *mod_mcp_set_max_body(cmd_parms *cmd, void *conf, const char *arg);

@@ -9,6 +9,7 @@
 /* A message is held in memory while it is decided. */
 #define BODY_MIN_BYTES 1024
 #define BODY_MAX_BYTES (UINT64_C(256) * 1024 * 1024)
+#define STREAMS_MAX    1000000 /* more threads than any httpd has */
 
 const char *mod_mcp_set_inspect(cmd_parms *cmd, void *conf, const char *arg)
 {
@@ -71,6 +72,28 @@ const char *mod_mcp_set_max_length(cmd_parms *cmd, void *conf, const char *word,
                             word);
     }
     dir->policy.lengths.bytes[kind] = (uint16_t)bytes;
+    return NULL;
+}
+
+const char *mod_mcp_set_max_streams(cmd_parms *cmd, void *conf, const char *arg)
+{
+    mod_mcp_dir_t *dir = conf;
+    mod_mcp_section_t *section;
+    const char *error = mod_mcp_enter_section(cmd, dir, MOD_MCP_MAX_STREAMS, false, &section);
+    apr_uint64_t n = 0;
+
+    if (error) {
+        return error;
+    }
+    if (!ap_cstr_casecmp(arg, "unlimited")) {
+        dir->policy.max_streams = MCPA_STREAMS_UNLIMITED;
+        return NULL;
+    }
+    if (!mcpa_text_u64(mcpa_str(arg), &n) || n < 1 || n > STREAMS_MAX) {
+        return apr_psprintf(cmd->pool, "MCPAuthMaxStreams: must be a number from 1 to %d, or unlimited, not \"%s\"", STREAMS_MAX,
+                            arg);
+    }
+    dir->policy.max_streams = (uint32_t)n;
     return NULL;
 }
 

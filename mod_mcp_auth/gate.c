@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "headers.h"
 #include "respond.h"
+#include "streamcap.h"
 #include "watch.h"
 #include "session.h"
 #include "tokenhash.h"
@@ -148,6 +149,12 @@ static void log_verdict(request_rec *r, const mod_mcp_verdict_t *verdict)
     }
 }
 
+void mod_mcp_gate_refuse(request_rec *r, mod_mcp_verdict_t *verdict, mcpa_reason_t reason)
+{
+    mod_mcp_verdict_refuse(verdict, reason);
+    log_verdict(r, verdict);
+}
+
 /* The verdict for where r is now: an earlier one of this client request, or a new one. */
 static mod_mcp_verdict_t *judge(request_rec *r, const mod_mcp_dir_t *dir)
 {
@@ -220,20 +227,21 @@ int mod_mcp_gate_fixups(request_rec *r)
     return enforce(r);
 }
 
-/* Here and not earlier: what Require or another module still refuses has no handler to record. */
-static int promise_record(request_rec *r)
+/* Here and not earlier: what Require or another module still refuses has no handler to record, and opens no stream. */
+static int admit(request_rec *r, mod_mcp_verdict_t *verdict)
 {
-    mod_mcp_verdict_t *verdict = mod_mcp_verdict_of(r);
-
     if (!verdict) {
         return HTTP_SERVICE_UNAVAILABLE;
     }
-    if (mod_mcp_audit_promise(r, verdict)) {
-        return DECLINED;
+    if (!mod_mcp_streamcap_admit(r, verdict)) {
+        return mod_mcp_respond(r, verdict);
     }
-    mod_mcp_verdict_refuse(verdict, MCPA_REASON_AUDIT_UNAVAILABLE);
-    log_verdict(r, verdict);
-    return mod_mcp_respond(r, verdict);
+    if (verdict->policy.audit == MCPA_AUDIT_REQUIRED && !mod_mcp_audit_promise(r, verdict)) {
+        mod_mcp_gate_refuse(r, verdict, MCPA_REASON_AUDIT_UNAVAILABLE);
+        return mod_mcp_respond(r, verdict);
+    }
+    mod_mcp_watch_begin(r, verdict);
+    return DECLINED;
 }
 
 int mod_mcp_gate_handler(request_rec *r)
@@ -247,11 +255,5 @@ int mod_mcp_gate_handler(request_rec *r)
     if (!mod_mcp_is_dressed(r, dir)) { /* not the ordinary case */
         answer = enforce(r);
     }
-    if (answer == DECLINED && dir->policy.audit == MCPA_AUDIT_REQUIRED) {
-        answer = promise_record(r);
-    }
-    if (answer == DECLINED) {
-        mod_mcp_watch_begin(r, mod_mcp_verdict_of(r));
-    }
-    return answer;
+    return answer == DECLINED ? admit(r, mod_mcp_verdict_of(r)) : answer;
 }

@@ -15,6 +15,9 @@
 
 #include "context.h"
 
+/* What was let in and is refused all the same, before the handler or at the answer: the verdict says so from now on, and the log. */
+void mod_mcp_gate_refuse(request_rec *r, mod_mcp_verdict_t *verdict, mcpa_reason_t reason);
+
 /* Hooks. */
 int mod_mcp_gate_translate(request_rec *r);
 int mod_mcp_gate_header_parser(request_rec *r);

@@ -20,6 +20,7 @@
 #include "loose.h"
 #include "session.h"
 #include "status.h"
+#include "streamcap.h"
 #include "watch.h"
 #include "wellknown.h"
 
@@ -58,6 +59,7 @@ static void register_hooks(apr_pool_t *pool)
 
     /* Its answer. */
     ap_hook_insert_filter(mod_mcp_lists_insert_filter, NULL, NULL, APR_HOOK_LAST);
+    ap_hook_insert_filter(mod_mcp_streamcap_insert_filter, NULL, NULL, APR_HOOK_LAST);
     ap_hook_insert_filter(mod_mcp_session_insert_filter, NULL, NULL, APR_HOOK_LAST);
     ap_hook_insert_filter(mod_mcp_answer_insert_filter, NULL, NULL, APR_HOOK_LAST);
     ap_hook_insert_filter(mod_mcp_audit_insert_filter, NULL, NULL, APR_HOOK_LAST);
@@ -68,6 +70,7 @@ static void register_hooks(apr_pool_t *pool)
     mod_mcp_audit_register(pool);
     mod_mcp_body_register();
     mod_mcp_watch_register();
+    mod_mcp_streamcap_register();
     mod_mcp_session_register();
     mod_mcp_lists_register();
     APR_OPTIONAL_HOOK(ap, status_hook, mod_mcp_status, NULL, NULL, APR_HOOK_MIDDLE);

@@ -120,6 +120,25 @@ int mod_mcp_respond_text(request_rec *r, int status, const char *type, const cha
     return DONE;
 }
 
+apr_status_t mod_mcp_respond_instead(ap_filter_t *f, apr_bucket_brigade *bb, const mod_mcp_verdict_t *verdict)
+{
+    request_rec *r = f->r;
+    const char *body = mod_mcp_respond_body(r, verdict);
+
+    apr_brigade_cleanup(bb);
+    apr_table_clear(r->headers_out);
+    mod_mcp_respond_headers(r, verdict, &verdict->policy);
+    r->status = mcpa_decision_status(&verdict->decision);
+    r->status_line = NULL;
+    r->content_encoding = NULL;
+    r->content_languages = NULL;
+    ap_set_content_type(r, "application/json");
+    ap_set_content_length(r, (apr_off_t)strlen(body));
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_pool_create(body, strlen(body), r->pool, f->c->bucket_alloc));
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(f->c->bucket_alloc));
+    return ap_pass_brigade(f->next, bb);
+}
+
 /* Whether r is httpd's own second request for the page of an error: that must not end in yet another one. */
 static bool is_error_page(const request_rec *r)
 {

@@ -77,24 +77,9 @@ static void forget_session(const request_rec *r, const mod_mcp_verdict_t *verdic
 /* What the upstream says of a session that nobody may use is not the client's; a refusal of ours goes out in its place. */
 static apr_status_t withhold(ap_filter_t *f, apr_bucket_brigade *bb, mod_mcp_verdict_t *verdict, mcpa_reason_t reason)
 {
-    request_rec *r = f->r;
-    const char *body;
-
     mod_mcp_verdict_refuse(verdict, reason);
-    body = mod_mcp_respond_body(r, verdict);
-    apr_brigade_cleanup(bb);
-    apr_table_clear(r->headers_out);
-    mod_mcp_respond_headers(r, verdict, &verdict->policy);
-    r->status = mcpa_decision_status(&verdict->decision);
-    r->status_line = NULL;
-    r->content_encoding = NULL;
-    r->content_languages = NULL;
-    ap_set_content_type(r, "application/json");
-    ap_set_content_length(r, (apr_off_t)strlen(body));
-    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_pool_create(body, strlen(body), r->pool, f->c->bucket_alloc));
-    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(f->c->bucket_alloc));
     f->ctx = NULL;
-    return ap_pass_brigade(f->next, bb);
+    return mod_mcp_respond_instead(f, bb, verdict);
 }
 
 static apr_status_t filter_session(ap_filter_t *f, apr_bucket_brigade *bb)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one block of memory that all children share: rate limits, the cache of verified tokens, sessions, counters, losses of records.
+/* The one block of memory that all children share: rate limits, the cache of verified tokens, sessions, open streams, counters, losses of records.
  *
- *   head | counters | losses | limits of addresses | limits of identities | verified tokens | sessions
+ *   head | counters | losses | limits of addresses | limits of identities | verified tokens | sessions | streams
  *
  * each part on its own 64-byte line.
  *
@@ -18,6 +18,7 @@
 #include "losses.h"
 #include "state/ratetable.h"
 #include "state/sessions.h"
+#include "state/streams.h"
 #include "state/tokencache.h"
 
 /* Since the server started; every child adds, mod_status reads, nothing orders them. */
@@ -33,6 +34,7 @@ typedef struct mod_mcp_shm {
     mcpa_ratetable_t *address_limits, *identity_limits;
     mcpa_tokencache_t *cache; /* NULL: MCPAuthTokenCache 0 */
     mcpa_sessions_t *sessions;
+    mcpa_streams_t *streams;
     size_t bytes;
 } mod_mcp_shm_t;
 

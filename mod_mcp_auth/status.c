@@ -12,7 +12,7 @@ typedef struct numbers {
     uint64_t outcomes[MCPA_OUTCOME_ERROR + 1];
     uint64_t shadow_denials, cache_hits, cache_misses;
     size_t address_live, address_slots, identity_live, identity_slots;
-    size_t sessions, session_slots;
+    size_t sessions, session_slots, streams, stream_places;
     uint64_t overflow;
     uint64_t backlog_bytes, lost;
     unsigned issuers_loaded;
@@ -41,6 +41,7 @@ static void collect(numbers_t *numbers, const mod_mcp_runtime_t *runtime)
     numbers->overflow += overflow;
     mcpa_sessions_stats(runtime->shm.sessions, now_ns, mod_mcp_global()->session_idle_ns, &numbers->sessions,
                         &numbers->session_slots);
+    mcpa_streams_stats(runtime->shm.streams, &numbers->streams, &numbers->stream_places);
     numbers->backlog_bytes = mod_mcp_spool_backlog_bytes(runtime->spool);
     numbers->lost = mod_mcp_spool_lost(runtime->spool);
     numbers->issuers_loaded = mod_mcp_keys_loaded(runtime->keys);
@@ -62,6 +63,7 @@ static void print_short(request_rec *r, const numbers_t *n)
                n->overflow);
     ap_rprintf(r, "MCPAuthSessions: %lu\nMCPAuthSessionCapacity: %lu\n", (unsigned long)n->sessions,
                (unsigned long)n->session_slots);
+    ap_rprintf(r, "MCPAuthStreams: %lu\n", (unsigned long)n->streams);
     ap_rprintf(
         r, "MCPAuthChildSpoolBytes: " U64 "\nMCPAuthChildLost: " U64 "\nMCPAuthChildIssuersWithKeys: %u\nMCPAuthIssuers: %d\n",
         n->backlog_bytes, n->lost, n->issuers_loaded, n->issuers);
@@ -102,6 +104,7 @@ static void print_html(request_rec *r, const mod_mcp_runtime_t *runtime, const n
                            (unsigned long)n->identity_slots, n->overflow));
     print_row(r, as_table, "Sessions",
               apr_psprintf(r->pool, "%lu open, %lu places", (unsigned long)n->sessions, (unsigned long)n->session_slots));
+    print_row(r, as_table, "Streams", apr_psprintf(r->pool, "%lu open", (unsigned long)n->streams));
     print_row(r, as_table, "This child",
               apr_psprintf(r->pool, "keys of %u of %d issuers; audit spool " U64 " bytes, " U64 " records lost",
                            n->issuers_loaded, n->issuers, n->backlog_bytes, n->lost));

@@ -9,8 +9,9 @@
 #include "http_core.h"
 #include "util_filter.h"
 
+#include "streamcap.h"
+
 #define FILTER_WATCH "MCPAUTH_WATCH"
-#define STREAM       "text/event-stream"
 /* A stream of HTTP/2 has no socket of its own to wait for: so often it is looked at. */
 #define LOOK_MS 250
 
@@ -50,11 +51,6 @@ static int fd_of(conn_rec *c)
     apr_os_sock_t fd = -1;
 
     return socket && apr_os_sock_get(&fd, socket) == APR_SUCCESS ? fd : -1;
-}
-
-static bool is_stream(const request_rec *r)
-{
-    return r->content_type && !ap_cstr_casecmpn(r->content_type, STREAM, strlen(STREAM));
 }
 
 /* What becomes of the request now is nobody's fault that the error log should know, and comes as often as clients like: nothing
@@ -128,7 +124,7 @@ static apr_status_t filter_watch(ap_filter_t *f, apr_bucket_brigade *bb, ap_inpu
     apr_bucket_brigade *ahead = f->ctx; /* one for all requests of the connection: it lives in its memory */
     apr_status_t rv;
 
-    if (!watched || mode == AP_MODE_INIT || !is_stream(watched->r)) {
+    if (!watched || mode == AP_MODE_INIT || !mod_mcp_is_stream(watched->r)) {
         return ap_get_brigade(f->next, bb, mode, block, readbytes);
     }
     /* Also where the upstream never pauses. */

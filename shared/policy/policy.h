@@ -58,6 +58,8 @@ typedef struct mcpa_limit {
     const char *text;      /* "subject 100/min burst=20", for status and explain */
 } mcpa_limit_t;
 
+#define MCPA_STREAMS_UNLIMITED UINT32_MAX
+
 typedef struct mcpa_policy {
     mcpa_mode_t mode;
     const char *vhost;             /* ServerName, for records */
@@ -79,6 +81,7 @@ typedef struct mcpa_policy {
     bool forward_token;
     bool security_headers;
     bool stream_until_expiry;      /* a stream ends with the token it was opened with */
+    uint32_t max_streams;          /* event streams that one subject may have open */
     mcpa_audit_mode_t audit;
     uint64_t generation;           /* of the whole configuration; part of the token cache's key */
     /* Made by mcpa_policy_digest; what merges policies takes each along with what it stands for. 0: not made, and no token is cached. */

@@ -71,7 +71,7 @@ def main():
     world = World("streams")
     with contextlib.closing(world):
         mpm = event_mpm(options.streams + options.streams // 4, CHILDREN)
-        s = world.stack(upstream=world.streams(), config=mpm, location="MCPAuthInspect Body\nMCPAuthScope mcp:tools.read\n")
+        s = world.stack(upstream=world.streams(), config=mpm, location=f"MCPAuthInspect Body\nMCPAuthScope mcp:tools.read\nMCPAuthMaxStreams {options.streams}\n")
         streams = s.upstream
         bare = world.httpd(module=False, config=mpm, locations={"/mcp": f"ProxyPass {streams.url}/mcp flushpackets=on"})
         places = [Place("server", streams.port, "/mcp"), Place("httpd alone", bare.port, "/mcp", bare),

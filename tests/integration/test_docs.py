@@ -114,6 +114,7 @@ def c_defaults():
         "MCPAuthAudit": only(r"MCPA_AUDIT_(\w+) = 0", policy).title(),
         "MCPAuthInspect": only(r"policy\.inspect = MCPA_INSPECT_(\w+);", create).title(),
         "MCPAuthMaxBody": "4m" if only(r"policy\.max_body = (\w+);", create) == "MCPA_BODY_DEFAULT_BYTES" and "BODY_DEFAULT_BYTES (4 * 1024 * 1024)" in source("shared/base/limits.h") else None,
+        "MCPAuthMaxStreams": only(r"#define MAX_STREAMS +(\d+)", config) if "policy.max_streams = MAX_STREAMS;" in create else None,
         "MCPAuthMode": "production" if "development = true" not in config else "development",
         "MCPAuthSocket": only(r'global->socket\.text = "(.*?)"', config),
         "MCPAuthStateDir": only(r'global->state_dir\.text = "(.*?)"', config),

@@ -14,7 +14,7 @@ MPM = re.search(r"^```apache\n(.*?)^```$", (SOURCE / "docs/streams.md").read_tex
 
 @pytest.fixture
 def gate(world):
-    s = world.stack(upstream=world.streams(), config=MPM, location="MCPAuthInspect Body\nMCPAuthScope mcp:tools.read\n")
+    s = world.stack(upstream=world.streams(), config=MPM, location="MCPAuthInspect Body\nMCPAuthScope mcp:tools.read\nMCPAuthMaxStreams 1000\n")
     yield s, s.upstream, s.token(scope="mcp:admin", expires_in=3600)
     s.upstream.close()  # first of all: httpd would wait for its threads
 

@@ -68,6 +68,7 @@ static const struct {
     { MCPA_REASON_CLAIM_DENIED, "", BODY("forbidden", "The access token does not allow this operation") },
     { MCPA_REASON_SESSION_UNKNOWN, "", BODY("not_found", "This session does not exist here") },
     { MCPA_REASON_SESSION_LIMIT, "", BODY("rate_limit_exceeded", "Too many open sessions") },
+    { MCPA_REASON_STREAM_LIMIT, "", BODY("rate_limit_exceeded", "Too many open streams") },
     { MCPA_REASON_KEYS_MISSING, "", BODY("temporarily_unavailable", "Access tokens cannot be checked at the moment") },
     { MCPA_REASON_AUDIT_UNAVAILABLE, "", BODY("temporarily_unavailable", "The request cannot be recorded at the moment") },
     { MCPA_REASON_NO_POLICY, "", BODY("temporarily_unavailable", "This resource is not configured") },

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The server behind the gate: records what reaches it, answers MCP, echoes, streams, speaks WebSocket."""
 import base64
+import contextlib
 import hashlib
 import json
 import queue
+import select
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -249,16 +251,24 @@ class Upstream:
             handler.send_header("Transfer-Encoding", "chunked")
             handler.end_headers()
             handler.wfile.flush()
-            while (text := stream.get(timeout=300)) is not None:
+            while (text := self._next(stream, handler.connection)) is not None:
                 data = f"data: {text}\n\n".encode()
                 handler.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
                 handler.wfile.flush()
             handler.wfile.write(b"0\r\n\r\n")
-        except (OSError, queue.Empty):
+        except OSError:
             handler.close_connection = True
         finally:
             with self._lock:
                 self._streams.remove(stream)
+
+    @staticmethod
+    def _next(stream, connection):
+        """What is pushed next, unless the other side ends the connection before."""
+        while not select.select([connection], [], [], 0)[0]:
+            with contextlib.suppress(queue.Empty):
+                return stream.get(timeout=0.05)
+        raise ConnectionError("the other side has left")
 
     @staticmethod
     def _websocket(handler):
