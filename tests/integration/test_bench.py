@@ -11,7 +11,8 @@ from harness import BUILD, SOURCE
 
 sys.path.insert(0, str(SOURCE / "tests" / "bench"))
 
-from web import cases, cpu, figures, rounds, table, variants, wrk  # noqa: E402
+import instructions  # noqa: E402
+from web import callgrind, cases, counts, cpu, figures, rounds, table, variants, wrk  # noqa: E402
 
 MCPAUTH, LIMIT = "mcpauth", "mcpauth, subject limit"
 
@@ -115,6 +116,13 @@ def test_the_readme_keeps_what_stands_around_the_table(tmp_path):
 def test_the_projects_readme_has_a_place_for_the_table():
     text = (SOURCE / "README.md").read_text()
     assert text.count(table.BEGIN) == 1 and text.count(table.END) == 1
+
+
+def test_what_is_counted_exists():
+    """instructions.py names its variants itself."""
+    assert all(name in instructions.VARIANTS and variant in cases.CASES[case].variants for (case, variant), name in counts.NAMES.items())
+    assert all(case in cases.CASES for case in callgrind.CASES_OF)
+    assert {bar[2] for bar in figures.BARS} | {bar[3] for bar in figures.PAIR_BARS} <= set(table.UNITS)
 
 
 def test_a_thread_that_has_ended_spoils_the_sum():

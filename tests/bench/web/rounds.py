@@ -42,31 +42,32 @@ class Cell:
 
     def warm_up(self, seconds):
         """Not measured, every status counted. What keys of another algorithm than RS256 make impossible is "not supported"."""
-        name = self.variant.name
-        if name in self.farm.refused:
-            self.unsupported = f"does not start: {self.farm.refused[name]}"
+        other_keys = self.farm.group.alg != "RS256"
+        if self.variant.name in self.farm.refused:
+            said = f"does not start: {self.farm.refused[self.variant.name]}"
+            self.unsupported, self.error = (said, None) if other_keys else (None, said)
             return
-        sent = 0
+        sent, told = 0, None
         try:
             while sent == 0 or self.case.again and sent < COUNT:
                 told = wrk.run(self.farm.load_cpus, self.server.port, self.farm.script(self.case, True), seconds, sent)
                 look_over(self.case, self.variant, told, True)
                 sent += told["requests"]
-        except WrongAnswers as wrong:
-            if self.farm.group.alg != "RS256" and set(told["statuses"]) == {401}:
+            self.server.settle()
+        except RuntimeError as wrong:
+            if other_keys and told and set(told["statuses"]) == {401}:
                 self.unsupported = f"answers 401 to good tokens: {self.server.said().splitlines()[-1:]}"
             else:
                 self.error = str(wrong)
-        self.server.settle()
 
     def measure(self, number, seconds, first):
         if self.error or self.unsupported:
             return
         server = self.server
         before, daemon_before, log_before, fetches_before = server.threads_ns(), server.daemon_ns(), server.log_bytes(), self.farm.fetches(server)
-        told = wrk.run(self.farm.load_cpus, self.server.port, self.farm.script(self.case, self.counts), seconds, first)
         try:
-            self.server.settle()
+            told = wrk.run(self.farm.load_cpus, server.port, self.farm.script(self.case, self.counts), seconds, first)
+            server.settle()
             look_over(self.case, self.variant, told, self.counts)
             n = told["requests"]
             self.rows.append({

@@ -76,9 +76,9 @@ UNITS = {"ratio": "throughput of bare", "over_us": "CPU µs over bare", "instruc
 
 def _bars(results):
     titles = {r["case"]: r["title"] for r in results}
-    rows = [f"| {titles[case]} | {variant} | {UNITS[figure]} | {'≥' if figure == 'ratio' else '≤'} {limit:,} | {value:,.2f} | {'yes' if holds else '**no**'} |"
-            for case, variant, figure, limit, value, holds in figures.bars(results)]
-    return "\n".join(["**Bars**", "", "| case | | | bar | measured | holds |", "|---|---|---|--:|--:|---|", *rows]) if rows else ""
+    rows = [f"| {titles[case]} | {variant} | {UNITS[figure]} | {'≥' if figure == 'ratio' else '≤'} {limit:,} | {value:,.2f} "
+            f"| {'yes' if holds else '**no**'} |" for case, variant, figure, limit, value, holds in figures.bars(results)]
+    return "\n".join(["**What mcpauth is to keep**", "", "| case | | | limit | measured | holds |", "|---|---|---|--:|--:|---|", *rows]) if rows else ""
 
 
 def write(run, folder):

@@ -70,8 +70,8 @@ def script(method, path, token=None, tokens=None, body=None, headers=(), count=F
 
 def run(cpus, port, script_path, seconds, first=0):
     """One run; seconds is a whole number. Returns requests, us, p50 and p99 (us), denied (statuses from 400 on), faults (of sockets), statuses."""
-    argv = ["taskset", "-c", cpus, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", str(script_path), f"http://127.0.0.1:{port}", "--",
-            str(first)]
+    argv = ["taskset", "-c", cpus, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "--latency", "-s", str(script_path),
+            f"http://127.0.0.1:{port}", "--", str(first)]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds + 60, check=False)
     told = re.search(r"^TOLD (.*)$", done.stdout, re.M)
     if done.returncode or not told:
