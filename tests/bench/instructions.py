@@ -33,6 +33,10 @@ MCP = "/mcp"
 # Called for If-None-Match and nothing else: callgrind is told to write when it meets it.
 MARK = "ap_find_etag_weak"
 OURS = "mod_mcp_auth.so"
+# Callgrind has whole program runs under these names.
+WHOLE = re.compile(r"__libc_start_main|\(below main\)|main \[|ap_run_mpm|ap_run_process_connection|ap_process_connection|clone|start_thread|0x\w+ \[(mod_mpm|ld-linux)")
+GUARDED = ("bare", "known", "known-in-turn")
+BASELINE = Path(__file__).with_name("baseline.json")
 ON = "MCPAuth On\nMCPAuthResource {resource}\n"
 OFF = ON + "MCPAuthInspect Off\n"
 PROXY = "ProxyPass {upstream}/mcp\n"
@@ -41,7 +45,7 @@ PROXY = "ProxyPass {upstream}/mcp\n"
 @dataclasses.dataclass(frozen=True)
 class Variant:
     """location: lines in the Location of the path, None: a server without the module. over: the variant that it is compared with. tokens: "one" for
-    all requests, "new" for each its own, "bad": the same with a wrong signature. issuers: MCPAuthIssuer lines, ours the last."""
+    all requests, "two" in turn, "new" for each its own, "bad": the same with a wrong signature. issuers: MCPAuthIssuer lines, ours the last."""
     about: str
     over: str = None
     location: str = None
@@ -54,6 +58,7 @@ class Variant:
 VARIANTS = {
     "bare": Variant("file of 1 KB, no module, the same Authorization header"),
     "known": Variant("known token, file of 1 KB", "bare", OFF),
+    "known-in-turn": Variant("two known tokens in turn: each is hashed, as a connection's first one is", "bare", OFF, tokens="two"),
     "known-audit-off": Variant("the same without audit", "bare", OFF + "MCPAuthAudit Off\n"),
     "known-required": Variant("the same with MCPAuthAudit Required", "bare", OFF + "MCPAuthAudit Required\n"),
     "known-limits": Variant("the same with a limit for subject, client and address", "bare",
@@ -81,7 +86,8 @@ class CountedHttpd(Httpd):
 
     def _argv(self, *more):
         return [paths.need("setpriv"), "--reuid=www-data", "--regid=www-data", "--init-groups", paths.need("valgrind"), "--tool=callgrind",
-                f"--dump-before={MARK}", f"--callgrind-out-file={self.folder}/count", paths.need("apache2"), "-X", "-f", str(self.conf_path)]
+                "--separate-threads=yes", f"--dump-before={MARK}", f"--callgrind-out-file={self.folder}/count", paths.need("apache2"), "-X", "-f",
+                str(self.conf_path)]
 
     def start(self, timeout=60):
         for folder in (self.folder, self.dirs.state):
@@ -149,7 +155,7 @@ class Rig:
         self.httpd.write_config()
         self.body = call_tool("echo", text="x" * 900) if variant.path == MCP else b""
         self.number = 0
-        self.token = self.mint()
+        self.tokens = [self.mint() for _ in range(2 if variant.tokens == "two" else 1)]
 
     def mint(self):
         """Of one length, and no two alike."""
@@ -159,14 +165,18 @@ class Rig:
         return self.issuer.mint(jti=f"{self.number:08}", canary=None, pad="x" * (short * 3 // 4)) if short > 0 else token
 
     def request(self):
-        token = self.token if self.variant.tokens == "one" else self.mint()
+        if self.variant.tokens in ("one", "two"):
+            token = self.tokens[0]
+            self.tokens.reverse()
+        else:
+            token = self.mint()
         if self.variant.tokens == "bad":
             head, _, signature = token.rpartition(".")
             token = f"{head}.{'A' if signature[0] != 'A' else 'B'}{signature[1:]}"
         lines = [f"{'POST' if self.body else 'GET'} {self.variant.path} HTTP/1.1", f"Host: localhost:{self.httpd.port}", f"Authorization: Bearer {token}",
-                 "User-Agent: bench/1.0", "Accept: application/json, text/event-stream"]
+                 "User-Agent: bench/1.0"]
         if self.body:
-            lines += ["Content-Type: application/json", f"Content-Length: {len(self.body)}"]
+            lines += ["Accept: application/json, text/event-stream", "Content-Type: application/json", f"Content-Length: {len(self.body)}"]
         return "\r\n".join([*lines, "", ""]).encode() + self.body
 
     def block(self, connection, n):
@@ -200,7 +210,8 @@ def measure_one(world, name, n, profile):
         rig.block(connection, 2 * n)
     connection.socket.close()
     rig.httpd.stop()
-    files = [rig.httpd.folder / f"count.{part}" for part in range(1, 2 + 2 * PAIRS)]
+    # Of the first thread, which answers; the module's other one has its own pace, whatever requests come.
+    files = [rig.httpd.folder / f"count.{part}-01" for part in range(1, 2 + 2 * PAIRS)]
     counts = [count_of(f) for f in files][1:]
     each = [(twice - once) / n for once, twice in zip(counts[::2], counts[1::2])]
     own = functions(files[2], 2 * n) if profile else {}
@@ -223,11 +234,29 @@ def measure(names, n=N, profile=False, told=lambda counted: None):
 
 def versions():
     """Of what the figures depend on besides our own code."""
-    def first_line(*command):
-        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True).stdout.splitlines()[0]
+    def said(*command):
+        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True).stdout
 
-    return {"httpd": first_line(paths.need("apache2"), "-v").split("/")[-1].split()[0], "openssl": first_line("openssl", "version").split()[1],
-            "valgrind": first_line("valgrind", "--version").split("-")[-1], "compiler": first_line("gcc", "--version").split(")")[-1].strip()}
+    compilers = re.findall(r"((?:GCC|clang)\S*.*?)$", said("readelf", "-p", ".comment", str(paths.MODULE)), re.M)
+    return {"httpd": said(paths.need("apache2"), "-v").split("/", 1)[1].split()[0], "openssl": said("openssl", "version").split()[1],
+            "valgrind": said("valgrind", "--version").strip().split("-")[-1], "libc": said("ldd", "--version").splitlines()[0].split()[-1],
+            "compiler": ", ".join(compilers)}
+
+
+def more_by_function(counted, bare):
+    """What each function costs more than in the bare server; the module's own also with what they call. Small ones are left out."""
+    names = {name for name in {**counted.own, **bare.own} if not WHOLE.match(name)}
+    own = {name: round(counted.own.get(name, 0) - bare.own.get(name, 0)) for name in names}
+    return {"own": {name: more for name, more in sorted(own.items(), key=lambda item: -item[1]) if more >= 50},
+            "inclusive": {name: round(cost) for name, cost in sorted(counted.inclusive.items(), key=lambda item: -item[1]) if cost >= 50}}
+
+
+def baseline(counted):
+    """What the guard (test_cost.py) compares with."""
+    found = {c.name: c for c in counted}
+    return {"versions": versions(), "variants": {
+        c.name: {"more": round(c.per_request - found[VARIANTS[c.name].over].per_request), **more_by_function(c, found[VARIANTS[c.name].over])}
+        for c in counted if VARIANTS[c.name].over in found}}
 
 
 def rows(counted):
@@ -261,13 +290,16 @@ def main():
     arguments.add_argument("variants", nargs="*", choices=[[], *VARIANTS], help="all, where none is named")
     arguments.add_argument("-n", type=int, default=N, help="requests of the smaller block")
     arguments.add_argument("--json", type=Path, help="file for the figures")
+    arguments.add_argument("--baseline", action="store_true", help=f"writes {BASELINE.name} anew, which the guard compares with")
     arguments.add_argument("--profile", type=int, nargs="?", const=40, default=0, metavar="TOP", help="the costliest functions, too")
     options = arguments.parse_args()
-    counted = measure(options.variants or list(VARIANTS), options.n, bool(options.profile),
+    counted = measure(GUARDED if options.baseline else options.variants or list(VARIANTS), options.n, bool(options.profile or options.baseline),
                       lambda c: print(f"{c.name}: {c.per_request:.0f}", file=sys.stderr, flush=True))
     print_table(counted)
     if options.profile:
         print_profile(counted, options.profile)
+    if options.baseline:
+        BASELINE.write_text(json.dumps(baseline(counted), indent=1) + "\n")
     if options.json:
         options.json.write_text(json.dumps({"versions": versions(), "variants": rows(counted)}, indent=1) + "\n")
 
