@@ -70,7 +70,7 @@ def measure(world, name, variant, n, **more):
     rig.block(connection, 2 * n)
     connection.socket.close()
     rig.httpd.stop()
-    counts = [count_of(rig.httpd.folder / f"count.{part}") for part in (2, 3)]
+    counts = [count_of(rig.httpd.folder / f"count.{part}-01") for part in (2, 3)]
     return (counts[1] - counts[0]) / n
 
 
