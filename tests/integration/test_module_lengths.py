@@ -170,3 +170,19 @@ def test_a_header_that_httpd_refuses_first_is_warned_of(world, field, warned):
     assert status == 0 and ("MCPA0133" in said) == warned and (f":{line}: MCPAuthMaxLength token 9000" in said) == warned
     assert not warned or "write LimitRequestFieldSize 9022" in said
     assert s.call(body=list_tools(), token=of_size(s, 9000)).status == (400 if warned else 200)
+
+
+def test_what_was_let_in_by_one_section_is_asked_again_by_a_shorter_one(world):
+    """A subrequest into a section that differs in nothing but a ceiling."""
+    s = fixed_stack(world, modules=["proxy", "proxy_http", "include", "mime"], locations={
+        "/files": "MCPAuth On\nMCPAuthResource {resource}\nMCPAuthInspect Off\nRequire all granted", "/files/short": "MCPAuthMaxLength token 512"},
+        config='TypesConfig /dev/null\nAddType text/html .shtml\nAddOutputFilter INCLUDES .shtml\n<Directory "{folder}/htdocs">\nOptions +Includes\n</Directory>\n')
+    for name, text in (("page.shtml", '[<!--#include virtual="/files/open.txt" -->][<!--#include virtual="/files/short/secret.txt" -->]'), ("open.txt", "open"), ("short/secret.txt", "secret")):
+        path = s.httpd.document_root / "files" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    token = s.token()
+    assert len(token) > 512
+    answer = s.httpd.get("/files/page.shtml", token=token)
+    assert answer.status == 200 and "[open]" in answer.text and "secret" not in answer.text, answer
+    assert s.httpd.get("/files/short/secret.txt", token=token).status == 401
