@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whole requests through mcpa_decide with tokens signed here: the order of the stages, attacks 1 and 68 to 73 of the reference.
- * Tokens that are bent or of another kind are in test_policy_decision_token.c, algorithms and keys in test_policy_decision_keys.c,
- * limits in test_policy_decision_limit.c, the cache in test_policy_decision_state.c. */
+ * Tokens that are bent or of another kind are in test_policy_decision_token.c, algorithms and keys in
+ * test_policy_decision_keys.c, limits in test_policy_decision_limit.c, the cache in test_policy_decision_state.c. */
 #include "test_policy_world.h"
 
 static void a_good_token_passes_and_says_who_it_is(void **state)

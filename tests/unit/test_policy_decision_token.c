@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Structure and claims of tokens through mcpa_decide: what is bent, broken or another kind of token stops the request with its
- * own reason. */
+/* Structure and claims of tokens through mcpa_decide: attacks 2 to 19 of the reference. What is bent, broken or another kind of
+ * token stops the request with its own reason. */
 #include "test_policy_world.h"
 
 /* Attacks 2 to 9 and 16: one good token, bent. */
