@@ -73,13 +73,13 @@ static mcpa_str_t limit_key(mcpa_reason_t reason)
 
 static void count_request(mcpa_metrics_t *metrics, const mcpa_record_t *record, mcpa_str_t location, mcpa_str_t decision)
 {
-    char digits[8] = "0";
+    char digits[8];
+    mcpa_out_t code;
     mcpa_str_t labels[4] = { location, one_of(record->method, methods), MCPA_STR_NONE, decision };
 
-    if (record->status >= 100 && record->status <= 599) {
-        snprintf(digits, sizeof(digits), "%d", (int)record->status);
-    }
-    labels[2] = mcpa_str(digits);
+    mcpa_out_init(&code, digits, sizeof(digits));
+    mcpa_out_u64(&code, record->status >= 100 && record->status <= 599 ? (uint64_t)record->status : 0);
+    labels[2] = mcpa_out_get(&code);
     mcpa_metrics_add(metrics, MCPA_METRIC_REQUESTS, labels, 1);
     if (has(record->latency_ms)) {
         mcpa_metrics_observe(metrics, MCPA_METRIC_REQUEST_SECONDS, &location, (double)record->latency_ms / 1e6);
