@@ -81,6 +81,16 @@ void *mod_mcp_dir_create(apr_pool_t *pool, char *path)
     return dir;
 }
 
+/* Each kind by itself. */
+static void merge_lengths(mcpa_lengths_t *lengths, const mcpa_lengths_t *inner)
+{
+    for (unsigned kind = 0; kind < MCPA_LENGTHS; kind++) {
+        if (inner->bytes[kind]) {
+            lengths->bytes[kind] = inner->bytes[kind];
+        }
+    }
+}
+
 static void merge_setting(mcpa_policy_t *policy, const mcpa_policy_t *inner, mod_mcp_setting_t setting)
 {
     switch (setting) {
@@ -129,11 +139,7 @@ static void merge_setting(mcpa_policy_t *policy, const mcpa_policy_t *inner, mod
         policy->max_body = inner->max_body;
         break;
     case MOD_MCP_MAX_LENGTH:
-        for (unsigned kind = 0; kind < MCPA_LENGTHS; kind++) {
-            if (inner->lengths.bytes[kind]) {
-                policy->lengths.bytes[kind] = inner->lengths.bytes[kind];
-            }
-        }
+        merge_lengths(&policy->lengths, &inner->lengths);
         break;
     case MOD_MCP_PROTOCOL:
         policy->protocols = inner->protocols;
