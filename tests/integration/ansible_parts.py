@@ -67,7 +67,10 @@ class Ansible:
                     "XDG_CACHE_HOME": str(folder / "home/cache")}
 
     def stage(self):
-        subprocess.run(["make", "-s", "-C", paths.BUILD, "install", f"DESTDIR={self.folder}/stage"], check=True, timeout=600, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        """What an operator gives the role as mcpauth_tree."""
+        done = subprocess.run(["make", "-s", "-C", paths.BUILD, "install", f"DESTDIR={self.folder}/stage"], timeout=600, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=False)
+        assert done.returncode == 0, done.stdout[-2000:]
         return self.folder / "stage"
 
     def inventory(self):
