@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "child.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -39,6 +40,14 @@ const mod_mcp_runtime_t *mod_mcp_runtime(void)
 void mod_mcp_requests_add(int by)
 {
     atomic_fetch_add_explicit(&active_requests, by, memory_order_relaxed);
+}
+
+/* A number that was given to a program of others since is not one of ours: httpd and its children are one process group. */
+bool mod_mcp_process_is_gone(uint32_t process)
+{
+    pid_t group = getpgid((pid_t)process);
+
+    return group < 0 ? errno == ESRCH : group != getpgrp();
 }
 
 void mod_mcp_request_id(char id[17])
@@ -232,6 +241,7 @@ void mod_mcp_child_init(apr_pool_t *pchild, server_rec *s)
     }
     made = apr_pcalloc(pchild, sizeof(*made));
     made->shm = shared;
+    made->process = (uint32_t)getpid();
     made->keys = make_keys(pchild);
     made->spool = make_spool(pchild, global);
     if (!made->keys || !made->spool || apr_generate_random_bytes(made->id_secret, sizeof(made->id_secret)) != APR_SUCCESS) {

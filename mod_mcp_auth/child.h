@@ -17,12 +17,15 @@ typedef struct mod_mcp_runtime {
     mod_mcp_keys_t *keys;
     mod_mcp_link_t *link;
     unsigned char id_secret[16]; /* makes request ids */
+    uint32_t process;            /* this child's own number */
 } mod_mcp_runtime_t;
 
 /* NULL when nothing is guarded, or before child_init. */
 const mod_mcp_runtime_t *mod_mcp_runtime(void);
 /* Guarded requests of this child now; any thread. */
 void mod_mcp_requests_add(int by);
+/* Whether a child that had this number has ended. */
+bool mod_mcp_process_is_gone(uint32_t process);
 /* Sixteen hex digits, unlike any other child's. */
 #define MOD_MCP_REQUEST_ID_BYTES 17
 void mod_mcp_request_id(char id[MOD_MCP_REQUEST_ID_BYTES]);

@@ -113,6 +113,7 @@ static void decide(mod_mcp_verdict_t *verdict, mod_mcp_context_t *context, reque
     env.address_limits = runtime->shm.address_limits;
     env.identity_limits = runtime->shm.identity_limits;
     env.cache = runtime->shm.cache;
+    env.cache_writer = (mcpa_tokencache_writer_t){ .process = runtime->process, .is_gone = mod_mcp_process_is_gone };
     env.sessions = runtime->shm.sessions;
     env.session_idle_ns = mod_mcp_global()->session_idle_ns;
     fill_address(request.address, r->useragent_addr);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "streamcap.h"
 
-#include <errno.h>
 #include <unistd.h>
 
 #include "apr_strings.h"
@@ -27,14 +26,6 @@ bool mod_mcp_is_stream(const request_rec *r)
     size_t len = r->content_type ? strcspn(r->content_type, " \t;") : 0;
 
     return len == strlen(STREAM) && !ap_cstr_casecmpn(r->content_type, STREAM, len);
-}
-
-/* A number that was given to a program of others since is not one of ours: httpd and its children are one process group. */
-static bool is_gone(uint32_t process)
-{
-    pid_t group = getpgid((pid_t)process);
-
-    return group < 0 ? errno == ESRCH : group != getpgrp();
 }
 
 static bool is_this(uint32_t process)
@@ -82,7 +73,7 @@ static bool enter(mod_mcp_context_t *context, mod_mcp_verdict_t *verdict)
         return true;
     }
     /* Some may be those of children that were killed. */
-    return mcpa_streams_reclaim(place->table, is_gone) > 0 &&
+    return mcpa_streams_reclaim(place->table, mod_mcp_process_is_gone) > 0 &&
            mcpa_streams_open(place->table, &place->stream, owner, (uint32_t)getpid(), verdict->policy.max_streams);
 }
 

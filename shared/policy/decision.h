@@ -70,6 +70,7 @@ typedef struct mcpa_env {
     mcpa_ratetable_t *address_limits;
     mcpa_ratetable_t *identity_limits;
     mcpa_tokencache_t *cache;
+    mcpa_tokencache_writer_t cache_writer;
     mcpa_sessions_t *sessions;
     uint64_t session_idle_ns; /* a session that was not used for so long is over */
     /* Microseconds on a monotonic clock, to measure the verification; may be NULL. */

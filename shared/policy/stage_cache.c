@@ -115,7 +115,7 @@ mcpa_reason_t mcpa_stage_remember_token(mcpa_work_t *w)
     facts.len[FACT_SCOPES] = (uint16_t)(text.len - before);
     facts.has |= 1u << FACT_SCOPES;
     if (mcpa_out_status(&text) == MCPA_OK) {
-        mcpa_tokencache_put(w->env->cache, &w->cache_key, &facts, w->now_s);
+        mcpa_tokencache_put(w->env->cache, &w->cache_key, &facts, w->now_s, &w->env->cache_writer);
     }
     return MCPA_REASON_PASS;
 }

@@ -7,20 +7,22 @@
  *   entry = version  key (6 words)  facts (their bytes as words)                  14 cache lines
  *
  * magic … sets  init writes them before the block is shared; everyone reads.
- * version       0: never used; even: whole; odd: being written. A writer makes it odd by compare-and-swap, which admits one
- * writer at a time, and even again when done. key, facts    written by that writer only. Its stores are release and the readers'
- * loads acquire: who sees any of the new words sees the odd version, too, when he looks at it again after copying, and drops the
- * copy. (Fences would do the same with plain relaxed copies, but ThreadSanitizer does not know them; on x86 the instructions are
- * the same.)
+ * version       turn (41 bits), process (22 bits), BUSY (1 bit). 0: never used; not BUSY: whole, and process is 0; BUSY: being written,
+ * by that process, or one that told no number. A writer sets BUSY by compare-and-swap, which admits one writer at a time, and
+ * takes it away with the next turn when done. key, facts    written by that writer only. Its stores are release and the readers'
+ * loads acquire: who sees any of the new words sees BUSY or another turn, too, when he looks at it again after copying, and drops
+ * the copy. (Fences would do the same with plain relaxed copies, but ThreadSanitizer does not know them; on x86 the instructions
+ * are the same.)
  *
- * A process killed while writing leaves its entry odd for good. That way of its set is lost until the block is made anew: to take
- * it back would need proof that the writer is dead and not merely stopped, and a stopped writer that wakes would mix two tokens.
+ * A process killed while writing leaves its entry BUSY. Who needs a place in that set later takes it over once the process is
+ * gone: not before, because a writer that is merely stopped would mix two tokens when it wakes. A number that another process was
+ * given since only keeps the entry from being taken over.
  */
 #include "state/tokencache.h"
 
 #include <stdatomic.h>
 
-#define MAGIC        UINT64_C(0x314843544d43504d) /* the last two characters count layouts */
+#define MAGIC        UINT64_C(0x324843544d43504d) /* the last two characters count layouts */
 #define WAYS         4
 #define SETS_MIN     4
 #define SETS_MAX     (UINT64_C(1) << 28) /* beyond any memory, and within the arithmetic */
@@ -28,6 +30,11 @@
 #define FACTS_WORDS  ((sizeof(mcpa_token_facts_t) + 7) / 8)
 #define ENTRY_WORDS  112
 #define WORD_EXPIRES 0 /* of the facts */
+
+#define BUSY         UINT64_C(1)
+#define PROCESS_AT   1
+#define PROCESS_MAX  ((UINT64_C(1) << 22) - 1) /* the greatest that Linux gives */
+#define TURN         (UINT64_C(1) << 23)
 
 typedef struct entry {
     _Atomic uint64_t version;
@@ -156,7 +163,7 @@ bool mcpa_tokencache_get(mcpa_tokencache_t *cache, const mcpa_token_cache_key_t 
         mcpa_token_facts_t copy;
         size_t used;
 
-        if (version == 0 || (version & 1) != 0 || !has_key(&set[i], &words)) {
+        if (version == 0 || (version & BUSY) != 0 || !has_key(&set[i], &words)) {
             continue;
         }
         load_words(&copy, &set[i], 0, head_words);
@@ -207,38 +214,61 @@ static void write_entry(entry_t *entry, const key_words_t *key, const mcpa_token
     }
 }
 
-void mcpa_tokencache_put(mcpa_tokencache_t *cache, const mcpa_token_cache_key_t *key, const mcpa_token_facts_t *facts,
-                         int64_t now_s)
+static uint64_t busy_version(uint64_t version, const mcpa_tokencache_writer_t *writer)
 {
-    entry_t *set = find_set(cache, key);
+    uint64_t process = writer != NULL && writer->process <= PROCESS_MAX ? writer->process : 0;
+
+    return (version & ~(TURN - 1)) | process << PROCESS_AT | BUSY;
+}
+
+/* Whether its writer died over it. */
+static bool is_left_behind(uint64_t version, const mcpa_tokencache_writer_t *writer)
+{
+    uint32_t process = (uint32_t)(version >> PROCESS_AT & PROCESS_MAX);
+
+    return process != 0 && writer != NULL && writer->is_gone != NULL && process != writer->process && writer->is_gone(process);
+}
+
+/* The entry to give up, or NULL: the same token is being stored right now, or all are. */
+static entry_t *find_victim(entry_t *set, const key_words_t *key, const mcpa_tokencache_writer_t *writer, uint64_t *version)
+{
+    entry_t *victim = NULL;
+    int64_t least = INT64_MAX;
+
+    for (unsigned i = 0; i < WAYS; i++) {
+        uint64_t seen = atomic_load_explicit(&set[i].version, memory_order_acquire);
+        bool busy = (seen & BUSY) != 0, left = busy && is_left_behind(seen, writer);
+        int64_t value = left ? INT64_MIN + 2 : value_of(&set[i], seen, key);
+
+        if (busy && !left && has_key(&set[i], key)) {
+            return NULL;
+        }
+        if ((!busy || left) && (victim == NULL || value < least)) {
+            victim = &set[i];
+            *version = seen;
+            least = value;
+        }
+    }
+    return victim;
+}
+
+void mcpa_tokencache_put(mcpa_tokencache_t *cache, const mcpa_token_cache_key_t *key, const mcpa_token_facts_t *facts,
+                         int64_t now_s, const mcpa_tokencache_writer_t *writer)
+{
     key_words_t words = words_of(key);
     size_t used = used_bytes(facts);
-    entry_t *victim = NULL;
-    uint64_t victim_version = 0;
-    int64_t least = INT64_MAX;
+    uint64_t version = 0, busy;
+    entry_t *victim;
 
     if (used == 0 || facts->expires_s <= now_s) {
         return;
     }
-    for (unsigned i = 0; i < WAYS; i++) {
-        uint64_t version = atomic_load_explicit(&set[i].version, memory_order_acquire);
-        bool busy = (version & 1) != 0;
-        int64_t value;
-
-        if (busy && has_key(&set[i], &words)) {
-            return; /* somebody stores the same token right now */
-        }
-        value = value_of(&set[i], version, &words);
-        if (!busy && (victim == NULL || value < least)) {
-            victim = &set[i];
-            victim_version = version;
-            least = value;
-        }
-    }
-    if (victim == NULL || !atomic_compare_exchange_strong_explicit(&victim->version, &victim_version, victim_version + 1,
-                                                                   memory_order_acquire, memory_order_relaxed)) {
+    victim = find_victim(find_set(cache, key), &words, writer, &version);
+    busy = busy_version(version, writer);
+    if (victim == NULL || !atomic_compare_exchange_strong_explicit(&victim->version, &version, busy, memory_order_acquire,
+                                                                   memory_order_relaxed)) {
         return;
     }
     write_entry(victim, &words, facts, used);
-    atomic_store_explicit(&victim->version, victim_version + 2, memory_order_release);
+    atomic_store_explicit(&victim->version, (version & ~(TURN - 1)) + TURN, memory_order_release);
 }

@@ -27,11 +27,18 @@ typedef struct mcpa_token_cache_key {
     uint64_t keys;         /* key generation */
 } mcpa_token_cache_key_t;
 
+/* Who stores, so that an entry it dies over can be had again. */
+typedef struct mcpa_tokencache_writer {
+    uint32_t process;                  /* its number; 0: not told */
+    bool (*is_gone)(uint32_t process); /* whether no process of ours has this number any more; when in doubt, it has. May be NULL */
+} mcpa_tokencache_writer_t;
+
 size_t mcpa_tokencache_bytes(size_t entries);
 mcpa_tokencache_t *mcpa_tokencache_init(void *memory, size_t entries);  /* zeroed memory, 64-byte aligned */
 mcpa_tokencache_t *mcpa_tokencache_attach(void *memory, size_t bytes);  /* NULL when it is not such a table */
 bool mcpa_tokencache_get(mcpa_tokencache_t *cache, const mcpa_token_cache_key_t *key, mcpa_token_facts_t *facts);
 /* Drops the fact rather than wait when another writer holds the entry, and when it has expired. Evicts the same token's entry of another key
- * generation first, then what expired, else what expires next. */
-void mcpa_tokencache_put(mcpa_tokencache_t *cache, const mcpa_token_cache_key_t *key, const mcpa_token_facts_t *facts, int64_t now_s);
+ * generation first, then what a killed process left half written, then what expired, else what expires next. writer may be NULL. */
+void mcpa_tokencache_put(mcpa_tokencache_t *cache, const mcpa_token_cache_key_t *key, const mcpa_token_facts_t *facts, int64_t now_s,
+                         const mcpa_tokencache_writer_t *writer);
 #endif

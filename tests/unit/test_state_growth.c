@@ -170,7 +170,7 @@ static void a_million_tokens_cost_an_honest_one_misses_and_nothing_else(void **s
 
         assert_false(mcpa_tokencache_get(cache, &key, &got)); /* never seen: nobody else's facts are its own */
         facts = facts_of(i, 1);
-        mcpa_tokencache_put(cache, &key, &facts, 100);
+        mcpa_tokencache_put(cache, &key, &facts, 100, NULL);
         assert_true(mcpa_tokencache_get(cache, &key, &got));
         assert_true(facts_equal(&facts, &got));
         if (i % 100 != 0) {
@@ -180,7 +180,7 @@ static void a_million_tokens_cost_an_honest_one_misses_and_nothing_else(void **s
         uses++;
         if (!mcpa_tokencache_get(cache, &honest, &got)) {
             misses++;
-            mcpa_tokencache_put(cache, &honest, &facts, 100);
+            mcpa_tokencache_put(cache, &honest, &facts, 100, NULL);
         } else {
             assert_true(facts_equal(&facts, &got));
         }

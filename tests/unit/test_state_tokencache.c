@@ -35,11 +35,11 @@ static void what_was_put_is_found_and_equal(void **state)
         mcpa_token_facts_t got;
 
         assert_false(mcpa_tokencache_get(f.cache, &key, &got));
-        mcpa_tokencache_put(f.cache, &key, &put, 100);
+        mcpa_tokencache_put(f.cache, &key, &put, 100, NULL);
         assert_true(mcpa_tokencache_get(f.cache, &key, &got));
         assert_true(facts_equal(&put, &got));
         put = facts_of(token, 2);
-        mcpa_tokencache_put(f.cache, &key, &put, 100);
+        mcpa_tokencache_put(f.cache, &key, &put, 100, NULL);
         assert_true(mcpa_tokencache_get(f.cache, &key, &got));
         assert_true(facts_equal(&put, &got));
     }
@@ -54,7 +54,7 @@ static void every_bit_of_the_key_counts(void **state)
     mcpa_token_facts_t got;
 
     (void)state;
-    mcpa_tokencache_put(f.cache, &key, &put, 100);
+    mcpa_tokencache_put(f.cache, &key, &put, 100, NULL);
     for (size_t bit = 0; bit < 8 * sizeof(key); bit++) {
         unsigned char *byte = (unsigned char *)&key + bit / 8;
 
@@ -78,9 +78,9 @@ static void a_new_key_generation_replaces_the_old_entry(void **state)
 
         memcpy(other.token_hash, key.token_hash, 8); /* the same set */
         if (keys == 1) {
-            mcpa_tokencache_put(f.cache, &other, &facts, 100);
+            mcpa_tokencache_put(f.cache, &other, &facts, 100, NULL);
         }
-        mcpa_tokencache_put(f.cache, &key, &facts, 100);
+        mcpa_tokencache_put(f.cache, &key, &facts, 100, NULL);
         assert_true(mcpa_tokencache_get(f.cache, &key, &facts));
         assert_true(mcpa_tokencache_get(f.cache, &other, &facts)); /* nobody else is driven out */
         key.keys--;
@@ -100,13 +100,13 @@ static void the_expired_goes_first_then_what_expires_next(void **state)
         mcpa_token_cache_key_t key = neighbour(i);
 
         facts.expires_s = expires[i];
-        mcpa_tokencache_put(f.cache, &key, &facts, 100);
+        mcpa_tokencache_put(f.cache, &key, &facts, 100, NULL);
     }
     for (uint64_t i = 4; i < 6; i++) {
         mcpa_token_cache_key_t key = neighbour(i);
 
         facts.expires_s = 1000;
-        mcpa_tokencache_put(f.cache, &key, &facts, 100); /* drives out 200, then 300 */
+        mcpa_tokencache_put(f.cache, &key, &facts, 100, NULL); /* drives out 200, then 300 */
     }
     for (uint64_t i = 0; i < 6; i++) {
         mcpa_token_cache_key_t key = neighbour(i);
@@ -123,9 +123,9 @@ static void what_has_expired_is_not_cached(void **state)
     mcpa_token_facts_t facts = facts_of(1, 1);
 
     (void)state;
-    mcpa_tokencache_put(f.cache, &key, &facts, facts.expires_s);
+    mcpa_tokencache_put(f.cache, &key, &facts, facts.expires_s, NULL);
     assert_false(mcpa_tokencache_get(f.cache, &key, &facts));
-    mcpa_tokencache_put(f.cache, &key, &facts, facts.expires_s - 1);
+    mcpa_tokencache_put(f.cache, &key, &facts, facts.expires_s - 1, NULL);
     assert_true(mcpa_tokencache_get(f.cache, &key, &facts));
     free_cache(&f);
 }
@@ -144,6 +144,11 @@ static uint64_t *find_version(const fixture_t *f, const mcpa_token_cache_key_t *
     return NULL;
 }
 
+/* As the layout has it: the turn above 22 bits for the process that writes, and one bit that says that it does. */
+#define BUSY    UINT64_C(1)
+#define BY(pid) ((uint64_t)(pid) << 1 | BUSY)
+#define TURN    (UINT64_C(1) << 23)
+
 static void an_entry_being_written_is_a_miss_and_is_left_to_its_writer(void **state)
 {
     fixture_t f = new_cache(16);
@@ -152,15 +157,15 @@ static void an_entry_being_written_is_a_miss_and_is_left_to_its_writer(void **st
     uint64_t *version;
 
     (void)state;
-    mcpa_tokencache_put(f.cache, &key, &facts, 100);
+    mcpa_tokencache_put(f.cache, &key, &facts, 100, NULL);
     version = find_version(&f, &key);
-    assert_true(*version == 2);
-    *version = 3; /* as the writer has it, or left it when it was killed */
+    assert_true(*version == TURN);
+    *version |= BUSY; /* as a writer has it */
     assert_false(mcpa_tokencache_get(f.cache, &key, &facts));
-    mcpa_tokencache_put(f.cache, &key, &facts, 100);
-    assert_true(*version == 3);
+    mcpa_tokencache_put(f.cache, &key, &facts, 100, NULL);
+    assert_true(*version == (TURN | BUSY));
     assert_false(mcpa_tokencache_get(f.cache, &key, &facts));
-    *version = 4;
+    *version = 2 * TURN;
     assert_true(mcpa_tokencache_get(f.cache, &key, &facts));
     free_cache(&f);
 }
@@ -176,20 +181,85 @@ static void an_entry_being_written_is_nobodys_victim(void **state)
     for (uint64_t i = 0; i < 4; i++) {
         mcpa_token_cache_key_t key = neighbour(i);
 
-        mcpa_tokencache_put(f.cache, &key, &facts, 100);
+        mcpa_tokencache_put(f.cache, &key, &facts, 100, NULL);
         versions[i] = find_version(&f, &key);
     }
     for (uint64_t i = 0; i < 4; i++) {
-        *versions[i] = 3;
+        *versions[i] |= BUSY;
     }
-    mcpa_tokencache_put(f.cache, &fifth, &facts, 100);
+    mcpa_tokencache_put(f.cache, &fifth, &facts, 100, NULL);
     for (uint64_t i = 0; i < 4; i++) {
-        assert_true(*versions[i] == 3);
+        assert_true(*versions[i] == (TURN | BUSY));
     }
-    *versions[2] = 4;
-    mcpa_tokencache_put(f.cache, &fifth, &facts, 100);
-    assert_true(*versions[2] == 6);
+    *versions[2] = 2 * TURN;
+    mcpa_tokencache_put(f.cache, &fifth, &facts, 100, NULL);
+    assert_true(*versions[2] == 3 * TURN);
     assert_true(mcpa_tokencache_get(f.cache, &fifth, &facts));
+    free_cache(&f);
+}
+
+static uint32_t gone; /* the process that is */
+
+static bool is_gone(uint32_t process)
+{
+    return process == gone;
+}
+
+static void what_a_killed_writer_left_is_taken_over_and_nobody_elses(void **state)
+{
+    static const uint32_t writers[] = { 100, 4194303, 0, 7 }; /* of which process 7 is the one that stores */
+    const mcpa_tokencache_writer_t writer = { .process = 7, .is_gone = is_gone }, blind = { .process = 7 };
+    fixture_t f = new_cache(16);
+    mcpa_token_facts_t facts = facts_of(1, 1);
+    mcpa_token_cache_key_t fifth = neighbour(5);
+    uint64_t *versions[4];
+
+    (void)state;
+    for (uint64_t i = 0; i < 4; i++) {
+        mcpa_token_cache_key_t key = neighbour(i);
+
+        mcpa_tokencache_put(f.cache, &key, &facts, 100, &writer);
+        versions[i] = find_version(&f, &key);
+        assert_true(*versions[i] == TURN);
+    }
+    for (uint64_t i = 0; i < 4; i++) {
+        *versions[i] = TURN | BY(writers[i]);
+    }
+    gone = 99;
+    mcpa_tokencache_put(f.cache, &fifth, &facts, 100, &writer);
+    gone = 0;
+    mcpa_tokencache_put(f.cache, &fifth, &facts, 100, &writer);
+    gone = 7; /* it asks, so it is there */
+    mcpa_tokencache_put(f.cache, &fifth, &facts, 100, &writer);
+    gone = 4194303;
+    mcpa_tokencache_put(f.cache, &fifth, &facts, 100, &blind);
+    mcpa_tokencache_put(f.cache, &fifth, &facts, 100, NULL);
+    for (uint64_t i = 0; i < 4; i++) {
+        assert_true(*versions[i] == (TURN | BY(writers[i])));
+    }
+    mcpa_tokencache_put(f.cache, &fifth, &facts, 100, &writer);
+    assert_true(*versions[1] == 2 * TURN);
+    assert_true(mcpa_tokencache_get(f.cache, &fifth, &facts));
+    free_cache(&f);
+}
+
+static void a_token_half_written_by_the_killed_can_be_stored_again(void **state)
+{
+    const mcpa_tokencache_writer_t writer = { .process = 7, .is_gone = is_gone };
+    fixture_t f = new_cache(16);
+    mcpa_token_cache_key_t key = key_of(1, 1, 1);
+    mcpa_token_facts_t facts = facts_of(1, 1), got;
+    uint64_t *version;
+
+    (void)state;
+    mcpa_tokencache_put(f.cache, &key, &facts, 100, &writer);
+    version = find_version(&f, &key);
+    *version = TURN | BY(100);
+    gone = 100;
+    assert_false(mcpa_tokencache_get(f.cache, &key, &got));
+    mcpa_tokencache_put(f.cache, &key, &facts, 100, &writer);
+    assert_true(mcpa_tokencache_get(f.cache, &key, &got));
+    assert_true(facts_equal(&facts, &got));
     free_cache(&f);
 }
 
@@ -203,10 +273,10 @@ static void strings_over_the_limit_are_not_cached(void **state)
     memset(facts.len, 0, sizeof(facts.len));
     facts.len[0] = MCPA_TOKENCACHE_TEXT_BYTES;
     facts.len[5] = 1;
-    mcpa_tokencache_put(f.cache, &key, &facts, 100);
+    mcpa_tokencache_put(f.cache, &key, &facts, 100, NULL);
     assert_false(mcpa_tokencache_get(f.cache, &key, &facts));
     facts.len[5] = 0;
-    mcpa_tokencache_put(f.cache, &key, &facts, 100);
+    mcpa_tokencache_put(f.cache, &key, &facts, 100, NULL);
     assert_true(mcpa_tokencache_get(f.cache, &key, &facts));
     assert_int_equal(facts.len[0], MCPA_TOKENCACHE_TEXT_BYTES);
     free_cache(&f);
@@ -242,7 +312,7 @@ static void a_reader_of_trampled_memory_stays_within_its_bounds(void **state)
         mcpa_token_facts_t facts = facts_of(round, 1);
         uint64_t *words = f.memory;
 
-        mcpa_tokencache_put(f.cache, &key, &facts, 100);
+        mcpa_tokencache_put(f.cache, &key, &facts, 100, NULL);
         for (unsigned i = 0; i < 20; i++) {
             words[8 + next_random(&random) % (f.bytes / 8 - 8)] = next_random(&random);
         }
@@ -268,6 +338,8 @@ int main(void)
         cmocka_unit_test(what_has_expired_is_not_cached),
         cmocka_unit_test(an_entry_being_written_is_a_miss_and_is_left_to_its_writer),
         cmocka_unit_test(an_entry_being_written_is_nobodys_victim),
+        cmocka_unit_test(what_a_killed_writer_left_is_taken_over_and_nobody_elses),
+        cmocka_unit_test(a_token_half_written_by_the_killed_can_be_stored_again),
         cmocka_unit_test(strings_over_the_limit_are_not_cached),
         cmocka_unit_test(attach_takes_only_a_cache_of_this_layout_and_size),
         cmocka_unit_test(a_reader_of_trampled_memory_stays_within_its_bounds),
