@@ -6,6 +6,7 @@
 
 #include "apr_portable.h"
 #include "apr_strings.h"
+#include "http_config.h"
 #include "http_core.h"
 #include "util_filter.h"
 
@@ -53,14 +54,30 @@ static int fd_of(conn_rec *c)
     return socket && apr_os_sock_get(&fd, socket) == APR_SUCCESS ? fd : -1;
 }
 
-/* What becomes of the request now is nobody's fault that the error log should know, and comes as often as clients like: nothing
- * more is logged of it below "crit". */
+/* That the upstream cannot be read any more is nobody's fault that the error log should know, and comes as often as clients like.
+ * What others have to say of the request is theirs. */
+static void silence_proxy(request_rec *r)
+{
+    static const char *const names[] = { "mod_proxy.c", "mod_proxy_http.c", "mod_proxy_http2.c" };
+    struct ap_logconf *log = ap_new_log_config(r->pool, ap_get_request_logconf(r));
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const module *proxy = ap_find_linked_module(names[i]);
+
+        if (proxy) {
+            ap_set_module_loglevel(r->pool, log, proxy->module_index, APLOG_CRIT);
+        }
+    }
+    r->log = log;
+}
+
+/* The client is treated like one that has left, whether it has or its token is over: else mod_proxy_http2 would end the stream
+ * properly, with a page that says 503 in it. */
 static apr_status_t give_up(request_rec *r)
 {
-    static const struct ap_logconf quiet = { .module_levels = NULL, .level = APLOG_CRIT };
-
-    r->log = &quiet;
+    silence_proxy(r);
     r->connection->keepalive = AP_CONN_CLOSE;
+    r->connection->aborted = 1;
     return APR_ECONNABORTED;
 }
 

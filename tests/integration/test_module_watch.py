@@ -23,7 +23,7 @@ class Silent:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self.opened, self.ended, self.connections, self.busy = [], [], 0, False
+        self.opened, self.ended, self.connections, self.busy, self.sent = [], [], 0, False, 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -65,12 +65,12 @@ class Silent:
         if stream:
             self.ended.append(stream)
 
-    @staticmethod
-    def _talk(connection):
+    def _talk(self, connection):
         more = b"100\r\n" + b": " + b"x" * 253 + b"\n\r\n"
         with contextlib.suppress(OSError):
             for _ in range(1000000):
                 connection.sendall(more * 64)
+                self.sent += 64 * len(more)
 
     def stop(self):
         self._listener.close()
