@@ -4,10 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from harness import BUILD, SOURCE
+from harness import BUILD, SOURCE, client
 
 sys.path.insert(0, str(SOURCE / "tests" / "bench"))
 
@@ -65,6 +66,35 @@ def test_wrong_answers_are_an_error(case, variant, answers, counted):
 ])
 def test_right_answers_are_none(case, variant, answers, counted):
     rounds.look_over(cases.CASES[case], variants.VARIANTS[variant], answers, counted)
+
+
+def a_cell(monkeypatch, answers, statuses=()):
+    """Of a server that is not there: wrk tells these answers, and wrong tokens are answered with these statuses."""
+    answers, statuses = iter(answers), iter(statuses)
+    monkeypatch.setattr(wrk, "run", lambda *_: {"us": 1_000_000, "p50": 1, "p99": 2, **next(answers)})
+    monkeypatch.setattr(client, "send", lambda *_, **__: SimpleNamespace(status=next(statuses)))
+    server = SimpleNamespace(port=1, settle=lambda: None, threads_ns=dict, daemon_ns=dict, log_bytes=lambda: 0, said=lambda: "")
+    farm = SimpleNamespace(servers={MCPAUTH: server}, refused={}, group=cases.GROUPS[0], load_cpus="0", script=lambda *_: "", fetches=lambda _: 0,
+                           tokens=SimpleNamespace(wrong=lambda: {"expired": "x", "not signed": "y"}))
+    return rounds.Cell(farm, cases.CASES["static"], MCPAUTH)
+
+
+def test_a_wrong_token_that_is_let_in_is_an_error(monkeypatch):
+    good = a_cell(monkeypatch, [told({200: 1000})], [401, 401])
+    good.warm_up(1)
+    assert good.error is None
+    lax = a_cell(monkeypatch, [told({200: 1000})], [401, 200])
+    lax.warm_up(1)
+    assert lax.error == "a token that is wrong (not signed) is answered 200"
+
+
+def test_a_second_without_any_answer_is_tried_once_more(monkeypatch):
+    once = a_cell(monkeypatch, [told(n=0), told()])
+    once.measure(1, 1, 0)
+    assert once.error is None and len(once.rows) == 1
+    twice = a_cell(monkeypatch, [told(n=0), told(n=0), told()])
+    twice.measure(1, 1, 0)
+    assert twice.error and not twice.rows
 
 
 def row(number, rate, cpu_us):

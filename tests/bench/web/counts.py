@@ -7,6 +7,7 @@ from .variants import BARE, US
 # (case, variant) -> what instructions.py calls it.
 NAMES = {
     ("static", BARE): "bare", ("static", US): "known", ("static", "mcpauth, audit off"): "known-audit-off",
+    ("static-distinct", US): "known-in-turn",
     ("static-new", "mcpauth, never seen"): "new", ("static-bad", US): "bad-signature",
     ("rpc-1k", BARE): "bare-proxy", ("rpc-1k", US): "proxy", ("rpc-1k", "mcpauth, body not inspected"): "proxy-inspect-off",
 }

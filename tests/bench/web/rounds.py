@@ -3,6 +3,8 @@
 machine does falls on all alike and a ratio is one of the same minute."""
 import random
 
+from harness import client
+
 from . import cpu, wrk
 from .farm import Farm
 from .tokens import COUNT
@@ -53,6 +55,8 @@ class Cell:
                 told = wrk.run(self.farm.load_cpus, self.server.port, self.farm.script(self.case, True), seconds, sent)
                 look_over(self.case, self.variant, told, True)
                 sent += told["requests"]
+            if self.variant.guards and not self.case.over:
+                self._try_wrong_tokens()
             self.server.settle()
         except RuntimeError as wrong:
             if other_keys and told and set(told["statuses"]) == {401}:
@@ -60,7 +64,13 @@ class Cell:
             else:
                 self.error = str(wrong)
 
-    def measure(self, number, seconds, first):
+    def _try_wrong_tokens(self):
+        for what, token in self.farm.tokens.wrong().items():
+            status = client.send(self.server.port, path=self.case.path, token=token).status
+            if status != 401:
+                raise WrongAnswers(f"a token that is wrong ({what}) is answered {status}")
+
+    def measure(self, number, seconds, first, again=True):
         if self.error or self.unsupported:
             return
         server = self.server
@@ -68,6 +78,9 @@ class Cell:
         try:
             told = wrk.run(self.farm.load_cpus, server.port, self.farm.script(self.case, self.counts), seconds, first)
             server.settle()
+            if told["requests"] == 0 and again:
+                # Nothing at all for a second is what a machine does that has no time, once.
+                return self.measure(number, seconds, first, again=False)
             look_over(self.case, self.variant, told, self.counts)
             n = told["requests"]
             self.rows.append({

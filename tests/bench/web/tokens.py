@@ -39,6 +39,13 @@ class Tokens:
         # The claims every issuer of RFC 9068 tokens writes, and what a real one adds.
         return self.issuer.mint(sub=f"subject-{number % 100}", jti=f"{number:016d}", canary=None, exp=self.expires, roles=self.pad)
 
+    def wrong(self):
+        """{what is wrong: token}: what everybody who looks at tokens is to refuse, so that all do the same work."""
+        now = int(time.time())
+        changes = {"another audience": {"aud": "https://other.example/"}, "another issuer": {"iss": "https://other.example/"},
+                   "expired": {"exp": now - 1000, "iat": now - 2000, "nbf": now - 2000}, "not signed": {"alg": "none", "signature": b""}}
+        return {what: self.issuer.mint(**{"exp": self.expires, **change}) for what, change in changes.items()}
+
     def path(self, kind):
         if kind not in self._made:
             self._made[kind] = self._write(kind, "".join(token + "\n" for token in getattr(self, f"_{kind}")()))
