@@ -11,7 +11,7 @@ import uuid
 
 import pytest
 
-from harness import call_tool, initialize, list_tools, rpc, wait_until
+from harness import call_tool, initialize, list_tools, paths, rpc, wait_until
 from module_parts import fixed_stack
 
 LEGACY = ("MCP-Protocol-Version", "2025-11-25")
@@ -115,6 +115,14 @@ def connect(gate, method, path, bearer, body_bytes=0, receive=None):
     return client
 
 
+def received(client, text):
+    """What comes up to this text, or to the connection's end."""
+    data = b""
+    while text not in data and (more := client.recv(4096)):
+        data += more
+    return data
+
+
 def test_89_slow_bodies_hold_the_workers_for_a_bounded_time(gate):
     """Twice as many as there are workers, of one who is let in: they are ended, their requests reach nobody, and others are served."""
     bearer = token(gate, "mallory")
@@ -123,10 +131,8 @@ def test_89_slow_bodies_hold_the_workers_for_a_bounded_time(gate):
         for client in clients[:8]:
             client.sendall(b'{"jsonrpc":')
         for client in clients:
-            data = b""
-            while b"\r\n\r\n" not in data and (more := client.recv(4096)):
-                data += more
-            assert re.match(rb"HTTP/1\.1 (400|408) ", data), data
+            answer = received(client, b"\r\n\r\n")
+            assert re.match(rb"HTTP/1\.1 (400|408) ", answer), answer
             client.close()
     assert ask(gate, "alice").status == 200
 
@@ -154,23 +160,16 @@ def test_89_readers_that_do_not_read_stop_nobody_else(gate):
 
 @pytest.mark.parametrize("path", [pytest.param("/ends", id="90 until expiry"), pytest.param("/stays", id="90 as long as it likes")])
 def test_a_stream_outlives_its_token_only_where_it_may(gate, path):
-    before, end = gate.upstream.open_streams, int(time.time()) + 4
+    wait_until(lambda: gate.upstream.open_streams == 0, 20, "the streams of the tests before are gone")
+    end = int(time.time() + 4 * paths.PATIENCE)
     with connect(gate, "GET", path, token(gate, "alice", exp=end)) as client:
-        wait_until(lambda: gate.upstream.open_streams == before + 1, 10, "the stream is open")
+        wait_until(lambda: gate.upstream.open_streams == 1, 10, "the stream is open")
         gate.upstream.push("early")
-        data = b""
-        while b"early" not in data:
-            data += client.recv(4096)
-        wait_until(lambda: time.time() > end + 1, 20, "the token's end")
+        assert b"early" in received(client, b"early")
+        wait_until(lambda: time.time() > end + 1, 60, "the token's end")
         gate.upstream.push("late")
-        rest = data
-        if path == "/ends":
-            while more := client.recv(4096):
-                rest += more
-            assert b"late" not in rest and not rest.endswith(b"0\r\n\r\n"), rest
-        else:
-            while b"late" not in rest:
-                rest += client.recv(4096)
+        rest = received(client, b"late")
+        assert (b"late" in rest) == (path == "/stays") and not rest.endswith(b"0\r\n\r\n"), rest
     with gate.upstream.untouched():
         assert gate.call(token=gate.token(sub="alice", exp=end), method="GET", path=path).status == 401
     gate.upstream.push("to see that nobody reads any more")
@@ -200,14 +199,17 @@ def test_what_an_administrator_takes_back_is_gone_with_the_next_request(world, r
 
     def call():
         return s.call(token=bearer, body=call_tool(), headers=[LEGACY, ("Mcp-Session-Id", session)])
-    for _ in range(5):
-        assert call().status == 200
-    s.httpd.locations["/mcp"] = first + "\n" + rule
-    s.httpd.write_config()
-    s.httpd.graceful()
+
+    def configure(lines):
+        before = set(s.httpd.children())
+        s.httpd.locations["/mcp"] = lines
+        s.httpd.write_config()
+        s.httpd.graceful()
+        wait_until(lambda: not before & set(s.httpd.children()), 30, "the children with the old rules are gone")
+
+    assert [call().status for _ in range(5)] == [200] * 5
+    configure(first + "\n" + rule)
     with s.upstream.untouched():
         assert [call().status for _ in range(10)] == [denied] * 10
-    s.httpd.locations["/mcp"] = first
-    s.httpd.write_config()
-    s.httpd.graceful()
+    configure(first)
     assert call().status == 200
