@@ -32,7 +32,18 @@ bool mcpa_b64url_is_canonical(mcpa_str_t text)
     return rest != 1 && (last & (rest == 2 ? 15u : 3u)) == 0;
 }
 
-/* Reads n (1..4) characters into the high end of 24 bits. */
+/* All of four characters into 24 bits: what most of a token is. */
+static bool read_whole_group(uint32_t *bits, const char *text)
+{
+    /* Not of the alphabet: all ones. */
+    uint32_t a = reverse[(unsigned char)text[0]] - 1u, b = reverse[(unsigned char)text[1]] - 1u;
+    uint32_t c = reverse[(unsigned char)text[2]] - 1u, d = reverse[(unsigned char)text[3]] - 1u;
+
+    *bits = a << 18 | b << 12 | c << 6 | d;
+    return (a | b | c | d) < 64;
+}
+
+/* Reads n (1..3) characters into the high end of 24 bits. */
 static bool read_group(uint32_t *bits, const char *text, size_t n)
 {
     uint32_t value = 0;
@@ -64,7 +75,7 @@ mcpa_status_t mcpa_b64url_decode(unsigned char *memory, size_t cap, size_t *writ
         return MCPA_ETOOBIG;
     }
     for (size_t i = 0; i < whole; i += 4) {
-        if (!read_group(&bits, text.ptr + i, 4)) {
+        if (!read_whole_group(&bits, text.ptr + i)) {
             return MCPA_EMALFORMED;
         }
         memory[at++] = (unsigned char)(bits >> 16);
