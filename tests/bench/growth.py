@@ -147,7 +147,10 @@ def cpu_us(pids):
     return sum(int((task / "schedstat").read_text().split()[0]) for pid in pids for task in Path(f"/proc/{pid}/task").iterdir()) / 1e3
 
 
-def cpu_of_a_request(world, count, seconds, module):
+KINDS = {"guarded": ("", True), "guarded, without audit": ("MCPAuthAudit Off\n", True), "httpd without the module": ("", False)}
+
+
+def cpu_of_a_request(world, count, seconds, inside, module):
     """Microseconds of CPU, of so many processes with one thread each that are all asked with one token, under limits of three kinds."""
     issuer = world.issuer(start=False)
     jwks = world.scratch / "growth.jwks"
@@ -157,7 +160,7 @@ def cpu_of_a_request(world, count, seconds, module):
     httpd.config = f"MaxKeepAliveRequests 0\nStartServers {count}\n" + (f"MCPAuthIssuer {issuer.url} jwks=file:{jwks}\n" if module else "")
     if module:
         limits = "".join(f"MCPAuthRateLimit {key} 1000000/s\n" for key in ("subject", "client", "address"))
-        httpd.locations = {FILE: OFF.replace("{resource}", httpd.url + FILE) + limits}
+        httpd.locations = {FILE: OFF.replace("{resource}", httpd.url + FILE) + limits + inside}
     httpd.write_config()
     httpd.start()
     token = issuer.mint(expires_in=3600)
@@ -172,12 +175,12 @@ def cpu_of_a_request(world, count, seconds, module):
 
 
 def grow_children(seconds, quick):
-    lines = {"guarded": [], "httpd without the module": []}
+    lines = {about: [] for about in KINDS}
     for count in (1, 8) if quick else (1, 2, 3, 4, 6, 8):
         world = World("growth")
         try:
             world.admind()
-            rounds = [[cpu_of_a_request(world, count, seconds, module) for module in (True, False)] for _ in range(ROUNDS)]
+            rounds = [[cpu_of_a_request(world, count, seconds, *kind) for kind in KINDS.values()] for _ in range(ROUNDS)]
             for (about, points), measured in zip(lines.items(), zip(*rounds)):
                 points.append((count, round(min(measured), 1)))  # what others on the machine disturbed least
                 print(f"children, {about}, {count}: {points[-1][1]}", file=sys.stderr, flush=True)

@@ -57,7 +57,7 @@ static void check_growth(void (*fn)(void *ctx), void *ctx, void (*grow)(void *ct
         }
     }
     assert_linear(sizes, counts);
-    assert_true(counts[2] <= counts[0] + most_each * (sizes[2] - sizes[0]));
+    assert_true(counts[2] <= counts[0] + STEPS_EACH * most_each * (sizes[2] - sizes[0]));
 }
 
 static void grow_crowd(void *ctx, size_t count)

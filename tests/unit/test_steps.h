@@ -7,6 +7,13 @@
 
 #include <sys/ptrace.h>
 
+/* A sanitizer looks at every access. */
+#ifdef __SANITIZE_ADDRESS__
+#define STEPS_EACH 8
+#else
+#define STEPS_EACH 1
+#endif
+
 /* Runs fn(ctx) twice in a process of its own and counts the second time, when whatever is looked up once was looked up. 0: nobody may be traced here, or
  * valgrind stands in between. */
 static inline uint64_t count_steps(void (*fn)(void *ctx), void *ctx)
