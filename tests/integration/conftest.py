@@ -38,8 +38,8 @@ SANITIZED = ("test_attacks_", "test_module_", "test_daemon_link", "test_daemon_j
 
 
 # What takes longest begins first, so that no process is left with it at the end.
-LONGEST = ("test_drill_restarts.py", "test_audit_forward.py", "test_daemon_http.py", "test_audit_faults.py", "test_drill_provider.py", "test_audit_shelf.py",
-           "test_audit_hostile.py", "test_attacks_keysource.py", "test_audit_required.py")
+LONGEST = ("test_ansible_hosts.py", "test_drill_restarts.py", "test_audit_forward.py", "test_daemon_http.py", "test_audit_faults.py", "test_drill_provider.py",
+           "test_audit_shelf.py", "test_audit_hostile.py", "test_attacks_keysource.py", "test_audit_required.py")
 # Each test of these files may go to another process; of all others a file stays together, because its tests share a World.
 DIVISIBLE = {"test_drill_restarts.py"}
 
