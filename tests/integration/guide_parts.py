@@ -4,9 +4,10 @@ import json
 import re
 
 from harness import SOURCE, paths
+from harness.admind import USER
 from module_parts import key_file
 
-GUIDES = ["providers.md"]
+GUIDES = ["providers.md", "hardening.md"]
 UPSTREAM = "http://127.0.0.1:3000/mcp"
 
 
@@ -45,11 +46,12 @@ def typed_in(stack, folder):
     """Programs as a page names them, for a scratch deployment: a PATH with wrappers, and the environment to go with it."""
     bin_folder = folder / "bin"
     bin_folder.mkdir()
-    ctl, httpd, conf = paths.built_program("mcpauthctl"), stack.httpd, stack.admind.conf_path
+    ctl, admind = paths.built_program("mcpauthctl"), paths.built_program("mcpauth-admind")
+    httpd, conf = stack.httpd, stack.admind.conf_path
     apache = f"{paths.need('apache2')} -f {httpd.conf_path}"
     for program, script in {
         "mcpauthctl": f'if [ "$1" = probe ]; then exec {ctl} "$@"; fi\nexec {ctl} "$@" --config {conf}',
-        "mcpauth-admind": f'exec {paths.built_program("mcpauth-admind")} "$@" -c {conf}',
+        "runuser": f'[ "$4" = mcpauth-admind ] && shift 4 && exec setpriv --reuid={USER} --regid={USER} --init-groups {admind} "$@" -c {conf}',
         "apachectl": f'case "$1" in -t) exec {apache} -t;; graceful) exec kill -USR1 {httpd.process.popen.pid};; *) exit 9;; esac',
     }.items():
         path = bin_folder / program
@@ -62,6 +64,6 @@ def typed_in(stack, folder):
 def here(stack, line):
     """The same line, with the names that the scratch deployment has."""
     for shown, real in {"https://mcp.example.com/mcp": stack.resource, "https://mcp.example.com": stack.httpd.url, "/var/lib/mcpauth": str(stack.world.dirs.state),
-                        "/var/log/mcpauth": str(stack.world.dirs.journal), "/var/spool/mcpauth": str(stack.world.dirs.spool)}.items():
+                        "/var/log/mcpauth": str(stack.world.dirs.journal), "/var/spool/mcpauth": str(stack.world.dirs.spool), "/etc/mcpauth": str(stack.admind.conf_path.parent)}.items():
         line = line.replace(shown, real)
     return line

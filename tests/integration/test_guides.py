@@ -8,9 +8,12 @@ import pytest
 
 from guide_parts import GUIDES, blocks, call, commands, here, page, sections, served, typed_in
 from harness import paths
+from test_docs import DIRECTIVES, METRIC_ROWS, config_rows
 
 PROVIDERS = {name: text for name, text in sections("providers.md").items() if blocks(text, "json")}
 PRESETS = {"Auth0": "auth0", "Okta": "okta", "Keycloak": "keycloak", "Entra ID": "entra", "Cognito": "cognito", "Google": "google", "Supabase": "supabase"}
+# httpd's own directives that the pages name in their text.
+HTTPDS = {"StrictHostCheck", "LogLevel", "ForensicLog", "LogFormat", "ProxyPass"}
 SNIPPETS = [(name, i, text) for name in GUIDES for i, text in enumerate(blocks(page(name), "apache"))]
 
 
@@ -65,6 +68,15 @@ def test_who_has_less_may_not_call_tools(world, parts, name, changes):
     assert answer.status == 403 and answer.challenge["error"] == "insufficient_scope"
 
 
+@pytest.mark.parametrize("name", GUIDES)
+def test_what_is_named_exists(name):
+    text = page(name)
+    assert set(re.findall(r"\bMCPAuth[A-Z]\w*", text)) <= set(DIRECTIVES)
+    assert set(re.findall(r"\bmcpauth_[a-z_]+\b", text)) <= {row[0] for row in METRIC_ROWS}
+    keys = {key for key, _ in config_rows()} | {"Alert", "Forward"}
+    assert set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)(?: \w+)?`", text)) - set(DIRECTIVES) <= keys | HTTPDS
+
+
 # -- commands ------------------------------------------------------------------------------------------------------------------------------------
 
 # Commands that no test can type here, and why; the part that is ours is held against the program's help all the same.
@@ -74,7 +86,12 @@ TYPED = [(name, line) for name in GUIDES for line in dict.fromkeys(commands(name
 
 @pytest.fixture(scope="module")
 def deployed(module_world):
-    return module_world.stack(location="MCPAuthInspect Body\nMCPAuthScope mcp:tools.read")
+    stack = module_world.stack(location="MCPAuthInspect Body\nMCPAuthScope mcp:tools.read")
+    assert stack.call(token=stack.token()).status == 200
+    stack.admind.wait_journal(1)
+    stack.admind.stop()  # which seals the journal at once
+    stack.admind.start()
+    return stack
 
 
 @pytest.mark.parametrize("name,line", TYPED, ids=[f"{name}: {line}"[:70] for name, line in TYPED])
