@@ -7,7 +7,7 @@ from harness import SOURCE, paths
 from harness.admind import USER
 from module_parts import key_file
 
-GUIDES = ["providers.md", "hardening.md"]
+GUIDES = ["providers.md", "hardening.md", "clients.md"]
 UPSTREAM = "http://127.0.0.1:3000/mcp"
 
 
@@ -16,7 +16,7 @@ def page(name):
 
 
 def blocks(text, kind):
-    return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.M | re.S)
+    return re.findall(rf"^ *```{kind}\n(.*?)^ *```$", text, re.M | re.S)
 
 
 def sections(name):
@@ -37,9 +37,8 @@ def call(method, **params):
 
 
 def commands(name):
-    """What a page tells to type: the lines of its shell blocks, continued ones as one."""
-    lines = "".join(blocks(page(name), "sh")).replace("\\\n", "").splitlines()
-    return [re.sub(r"\s+#.*$", "", line) for line in lines if line.strip() and not line.startswith("#")]
+    """What a page tells to type: for each block of shell its lines, continued ones as one."""
+    return [[re.sub(r"\s+#.*$", "", line) for line in block.replace("\\\n", "").splitlines() if line and not line.startswith("#")] for block in blocks(page(name), "sh")]
 
 
 def typed_in(stack, folder):
