@@ -3,11 +3,13 @@
 import json
 import re
 
+import pytest
+
 from harness import SOURCE, paths
 from harness.admind import USER
 from module_parts import key_file
 
-GUIDES = ["providers.md", "hardening.md", "clients.md"]
+GUIDES = ["providers.md", "clients.md", "migrating.md", "hardening.md"]
 UPSTREAM = "http://127.0.0.1:3000/mcp"
 
 
@@ -25,11 +27,22 @@ def sections(name):
     return dict(zip(parts[1::2], parts[2::2]))
 
 
+# The modules that a block needs besides the proxy, by what stands in it.
+NEEDED = {"OAuth2": ["authz_user", "oauth2"], "OIDC": ["authz_user", "auth_openidc"], "AuthType     Basic": ["auth_basic"], "RequestHeader": ["headers"]}
+
+
+def modules(text):
+    found = ["proxy", "proxy_http", *dict.fromkeys(name for word, names in NEEDED.items() if word in text for name in names)]
+    if "oauth2" in found and not (paths.APACHE_MODULES / "mod_oauth2.so").exists():
+        pytest.skip("mod_oauth2 is not installed: apt-get install libapache2-mod-oauth2")
+    return found
+
+
 def served(world, issuer, upstream, text):
     """A block as it stands, in production mode, with our keys for every issuer and a real server behind it. On, so that it decides."""
     text = re.sub(r"^(\s*MCPAuth +)Shadow$", r"\1On", text, flags=re.M)
     text = re.sub(r"^(\s*MCPAuthIssuer .*)$", rf"\1 jwks=file:{key_file(world, issuer)}", text, flags=re.M)
-    return world.httpd(mode="production", config=text.replace(UPSTREAM, upstream.url + "/mcp"))
+    return world.httpd(mode="production", modules=modules(text), config=text.replace(UPSTREAM, upstream.url + "/mcp"))
 
 
 def call(method, **params):
@@ -56,6 +69,8 @@ def typed_in(stack, folder):
         path = bin_folder / program
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
+    for name in ("mcp.conf", "mcp.conf.before"):
+        (folder / name).write_text(httpd.conf_path.read_text())
     (folder / "token.txt").write_text(stack.token() + "\n")
     return {"PATH": f"{bin_folder}:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": str(folder)}
 

@@ -6,20 +6,20 @@ import subprocess
 
 import pytest
 
-from guide_parts import GUIDES, blocks, call, commands, here, page, sections, served, typed_in
+from guide_parts import GUIDES, blocks, call, commands, here, modules, page, sections, served, typed_in
 from harness import SOURCE, paths
 from test_docs import DIRECTIVES, METRIC_ROWS, config_rows, source
 
 PROVIDERS = {name: text for name, text in sections("providers.md").items() if blocks(text, "json")}
 PRESETS = {"Auth0": "auth0", "Okta": "okta", "Keycloak": "keycloak", "Entra ID": "entra", "Cognito": "cognito", "Google": "google", "Supabase": "supabase"}
 # httpd's own directives that the pages name in their text.
-HTTPDS = {"StrictHostCheck", "LogLevel", "ForensicLog", "LogFormat", "ProxyPass"}
+HTTPDS = {"AuthType", "StrictHostCheck", "LogLevel", "ForensicLog", "LogFormat", "ProxyPass"}
 SNIPPETS = [(name, i, text) for name in GUIDES for i, text in enumerate(blocks(page(name), "apache"))]
 
 
 @pytest.mark.parametrize("name,i,text", SNIPPETS, ids=[f"{name}-{i}" for name, i, _ in SNIPPETS])
 def test_configuration_is_accepted_in_production(world, name, i, text):
-    status, said = world.httpd(start=False, mode="production", config=text).configtest()
+    status, said = world.httpd(start=False, mode="production", modules=modules(text), config=text).configtest()
     assert status == 0 and "MCPA0" not in said, said
 
 
@@ -87,7 +87,7 @@ def test_clients_see_what_is_shown(world):
 
 @pytest.mark.parametrize("name", GUIDES)
 def test_reasons_that_are_told_exist(name):
-    told = set(re.findall(r"^\| `(\w+)`", page(name), re.M))
+    told = set(re.findall(r"^\| `([a-z_]+)`", page(name), re.M))
     assert told <= set(re.findall(r'^MCPA_REASON\(\w+, "(\w+)"', source("shared/policy/reason.def"), re.M))
 
 
