@@ -31,6 +31,7 @@ static _Atomic bool linking;  /* set by the link's thread while it is at work, r
 static apr_thread_t *link_thread;
 static _Atomic int active_requests;
 static _Atomic uint64_t requests_named;
+static unsigned char id_secret[16]; /* makes request ids, also for a child that refuses everything */
 
 const mod_mcp_runtime_t *mod_mcp_runtime(void)
 {
@@ -42,8 +43,13 @@ void mod_mcp_requests_add(int by)
     atomic_fetch_add_explicit(&active_requests, by, memory_order_relaxed);
 }
 
-/* A number that was given to a program of others since is not one of ours: httpd and its children are one process group. */
 bool mod_mcp_process_is_gone(uint32_t process)
+{
+    return getpgid((pid_t)process) < 0 && errno == ESRCH;
+}
+
+/* httpd and its children are one process group. */
+bool mod_mcp_process_is_foreign(uint32_t process)
 {
     pid_t group = getpgid((pid_t)process);
 
@@ -53,7 +59,7 @@ bool mod_mcp_process_is_gone(uint32_t process)
 void mod_mcp_request_id(char id[17])
 {
     uint64_t count = atomic_fetch_add_explicit(&requests_named, 1, memory_order_relaxed);
-    uint64_t name = mcpa_siphash(runtime->id_secret, &count, sizeof(count));
+    uint64_t name = mcpa_siphash(id_secret, &count, sizeof(count));
 
     mcpa_hex(id, (const unsigned char *)&name, sizeof(name));
 }
@@ -153,7 +159,8 @@ static apr_status_t end_sync(void *spool)
     return APR_SUCCESS;
 }
 
-/* The child's spool, NULL without what it needs. Its thread is ended before the subpools and after the link, whose cleanup is registered later. */
+/* The child's spool, NULL without what it needs. Its thread is ended before the subpools and after the link, whose cleanup is
+ * registered later. */
 static mod_mcp_spool_t *make_spool(apr_pool_t *pchild, const mod_mcp_global_t *global)
 {
     mod_mcp_spool_t *spool = mod_mcp_spool_new(pchild, global->spool_dir.text, global->spool_max_bytes);
@@ -209,7 +216,8 @@ int mod_mcp_post_config(apr_pool_t *pconf __attribute__((unused)), apr_pool_t *p
     mod_mcp_publish_snapshot(s, ptemp);
 #ifdef MCPA_CRASH_POINTS
     ap_log_error(APLOG_MARK, APLOG_ALERT, 0, s,
-                 "MCPA0199: this module was built with --enable-crash-points: its children may kill themselves; it is for tests/torture alone");
+                 "MCPA0199: this module was built with --enable-crash-points: its children may kill themselves; it is for "
+                 "tests/torture alone");
 #endif
     return OK;
 }
@@ -235,16 +243,18 @@ void mod_mcp_child_init(apr_pool_t *pchild, server_rec *s)
 {
     const mod_mcp_global_t *global = mod_mcp_global();
     mod_mcp_runtime_t *made;
+    bool got_secret;
 
     if (!global->guarded) {
         return;
     }
+    got_secret = apr_generate_random_bytes(id_secret, sizeof(id_secret)) == APR_SUCCESS;
     made = apr_pcalloc(pchild, sizeof(*made));
     made->shm = shared;
     made->process = (uint32_t)getpid();
     made->keys = make_keys(pchild);
     made->spool = make_spool(pchild, global);
-    if (!made->keys || !made->spool || apr_generate_random_bytes(made->id_secret, sizeof(made->id_secret)) != APR_SUCCESS) {
+    if (!made->keys || !made->spool || !got_secret) {
         /* Guarded requests are answered with 503 then: they find no runtime. */
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s,
                      "MCPA0124: this child has neither keys nor spool and refuses every guarded request");

@@ -16,7 +16,6 @@ typedef struct mod_mcp_runtime {
     mod_mcp_loss_t *loss; /* in shared memory, what this child has lost and not told; NULL: the spool has it alone */
     mod_mcp_keys_t *keys;
     mod_mcp_link_t *link;
-    unsigned char id_secret[16]; /* makes request ids */
     uint32_t process;            /* this child's own number */
 } mod_mcp_runtime_t;
 
@@ -24,8 +23,10 @@ typedef struct mod_mcp_runtime {
 const mod_mcp_runtime_t *mod_mcp_runtime(void);
 /* Guarded requests of this child now; any thread. */
 void mod_mcp_requests_add(int by);
-/* Whether a child that had this number has ended. */
+/* Whether nobody has this number any more. */
 bool mod_mcp_process_is_gone(uint32_t process);
+/* The same, or a program of others has it by now; also a child that left httpd's process group, which none of httpd's own does. */
+bool mod_mcp_process_is_foreign(uint32_t process);
 /* Sixteen hex digits, unlike any other child's. */
 #define MOD_MCP_REQUEST_ID_BYTES 17
 void mod_mcp_request_id(char id[MOD_MCP_REQUEST_ID_BYTES]);

@@ -14,6 +14,7 @@
 #include "mcp/listfilter.h"
 #include "policy/challenge.h"
 #include "policy/may.h"
+#include "watch.h"
 
 APLOG_USE_MODULE(mcp_auth);
 
@@ -157,6 +158,7 @@ static apr_status_t withhold(ap_filter_t *f, mod_mcp_lists_t *lists, apr_bucket_
     request_rec *r = f->r;
 
     mod_mcp_lists_log(r, lists, what);
+    mod_mcp_watch_silence(r);
     mod_mcp_lists_let_go(lists);
     lists->way = MOD_MCP_LISTS_OVER;
     r->status = HTTP_BAD_GATEWAY;

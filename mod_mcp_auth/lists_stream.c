@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Of an event stream, event by event. Everything goes on with the brigade it came in, but for an event that is not whole yet. */
 #include "lists_impl.h"
+#include "watch.h"
 
 #include <stdlib.h>
 
@@ -108,6 +109,7 @@ static apr_status_t pass(ap_filter_t *f, mod_mcp_lists_t *lists)
 
 static apr_status_t give_up(ap_filter_t *f, mod_mcp_lists_t *lists)
 {
+    mod_mcp_watch_silence(f->r);
     replace(f, lists, MCPA_STR_NONE, true);
     mod_mcp_lists_let_go(lists);
     lists->way = MOD_MCP_LISTS_OVER;

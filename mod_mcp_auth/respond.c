@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "policy/challenge.h"
+#include "watch.h"
 
 #define ALLOWED_METHODS "POST, GET, DELETE, OPTIONS"
 #define REQUEST_HEADERS                                                                                                          \
@@ -125,6 +126,7 @@ apr_status_t mod_mcp_respond_instead(ap_filter_t *f, apr_bucket_brigade *bb, con
     request_rec *r = f->r;
     const char *body = mod_mcp_respond_body(r, verdict);
 
+    mod_mcp_watch_silence(r);
     apr_brigade_cleanup(bb);
     apr_table_clear(r->headers_out);
     mod_mcp_respond_headers(r, verdict, &verdict->policy);

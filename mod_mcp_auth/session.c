@@ -74,12 +74,14 @@ static void forget_session(const request_rec *r, const mod_mcp_verdict_t *verdic
     }
 }
 
-/* What the upstream says of a session that nobody may use is not the client's; a refusal of ours goes out in its place. */
+/* What the upstream says of a session that nobody may use is not the client's; a refusal of ours goes out in its place, and
+ * nobody reads more of the answer: it may be a stream without end. */
 static apr_status_t withhold(ap_filter_t *f, apr_bucket_brigade *bb, mod_mcp_verdict_t *verdict, mcpa_reason_t reason)
 {
     mod_mcp_verdict_refuse(verdict, reason);
     f->ctx = NULL;
-    return mod_mcp_respond_instead(f, bb, verdict);
+    (void)mod_mcp_respond_instead(f, bb, verdict);
+    return APR_ECONNABORTED;
 }
 
 static apr_status_t filter_session(ap_filter_t *f, apr_bucket_brigade *bb)
@@ -90,7 +92,7 @@ static apr_status_t filter_session(ap_filter_t *f, apr_bucket_brigade *bb)
 
     if (!verdict) { /* withheld */
         apr_brigade_cleanup(bb);
-        return APR_SUCCESS;
+        return APR_ECONNABORTED;
     }
     if (runtime && mcpa_str_eqz(verdict->decision.operation, "initialize")) {
         reason = bind_session(f->r, verdict, runtime->shm.sessions);

@@ -73,7 +73,7 @@ static bool enter(mod_mcp_context_t *context, mod_mcp_verdict_t *verdict)
         return true;
     }
     /* Some may be those of children that were killed. */
-    return mcpa_streams_reclaim(place->table, mod_mcp_process_is_gone) > 0 &&
+    return mcpa_streams_reclaim(place->table, mod_mcp_process_is_foreign) > 0 &&
            mcpa_streams_open(place->table, &place->stream, owner, (uint32_t)getpid(), verdict->policy.max_streams);
 }
 
@@ -114,6 +114,34 @@ static bool begin(request_rec *r, mod_mcp_verdict_t *verdict)
     return verdict->policy.mode != MCPA_MODE_ON;
 }
 
+/* Whether something is in it that is still to be read while it is sent: the output of a CGI program. */
+static bool is_open(const apr_bucket_brigade *bb)
+{
+    for (const apr_bucket *e = APR_BRIGADE_FIRST(bb); e != APR_BRIGADE_SENTINEL(bb); e = APR_BUCKET_NEXT(e)) {
+        if (e->length == (apr_size_t)-1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* bb ends the answer. The place is given back before the client can know that it is over, and open the next one, and not before
+ * all else of it was sent. */
+static apr_status_t end_answer(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    if (is_open(bb)) {
+        apr_bucket_brigade *end = apr_brigade_split(bb, APR_BRIGADE_LAST(bb));
+
+        rv = ap_pass_brigade(f->next, bb);
+        bb = end;
+    }
+    (void)leave(&mod_mcp_context_get(f->r)->place);
+    ap_remove_output_filter(f);
+    return rv == APR_SUCCESS ? ap_pass_brigade(f->next, bb) : rv;
+}
+
 static apr_status_t filter_streamcap(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     cap_t *cap = f->ctx;
@@ -129,10 +157,8 @@ static apr_status_t filter_streamcap(ap_filter_t *f, apr_bucket_brigade *bb)
         apr_brigade_cleanup(bb);
         return APR_ECONNABORTED;
     }
-    /* Before its client can know that it is over, and open the next one. */
     if (!APR_BRIGADE_EMPTY(bb) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(bb))) {
-        (void)leave(&mod_mcp_context_get(f->r)->place);
-        ap_remove_output_filter(f);
+        return end_answer(f, bb);
     }
     return ap_pass_brigade(f->next, bb);
 }

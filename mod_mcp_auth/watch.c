@@ -54,11 +54,11 @@ static int fd_of(conn_rec *c)
     return socket && apr_os_sock_get(&fd, socket) == APR_SUCCESS ? fd : -1;
 }
 
-/* That the upstream cannot be read any more is nobody's fault that the error log should know, and comes as often as clients like.
- * What others have to say of the request is theirs. */
-static void silence_proxy(request_rec *r)
+/* What others have to say of the request is theirs. */
+void mod_mcp_watch_silence(request_rec *r)
 {
-    static const char *const names[] = { "mod_proxy.c", "mod_proxy_http.c", "mod_proxy_http2.c" };
+    static const char *const names[] = { "mod_proxy.c",      "mod_proxy_http.c", "mod_proxy_http2.c",
+                                         "mod_proxy_fcgi.c", "mod_proxy_scgi.c", "mod_proxy_uwsgi.c" };
     struct ap_logconf *log = ap_new_log_config(r->pool, ap_get_request_logconf(r));
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -75,7 +75,7 @@ static void silence_proxy(request_rec *r)
  * properly, with a page that says 503 in it. */
 static apr_status_t give_up(request_rec *r)
 {
-    silence_proxy(r);
+    mod_mcp_watch_silence(r);
     r->connection->keepalive = AP_CONN_CLOSE;
     r->connection->aborted = 1;
     return APR_ECONNABORTED;

@@ -13,6 +13,9 @@ void mod_mcp_watch_register(void);
 int mod_mcp_watch_upstream(conn_rec *c, void *csd);
 /* post_read_request, before all others: this thread is at work for somebody else now. */
 int mod_mcp_watch_forget(request_rec *r);
+/* That r's upstream is not read any more is nobody's fault that the error log should know, and comes as often as clients like: from now on proxies say
+ * nothing of r below "crit". */
+void mod_mcp_watch_silence(request_rec *r);
 /* Before the handler of r, in the thread that runs it. */
 void mod_mcp_watch_begin(request_rec *r, const mod_mcp_verdict_t *verdict);
 

@@ -142,7 +142,6 @@ def test_a_post_over_the_cap_leaves_its_connection_as_it_was(streams):
     end(s, mine)
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
 @contextlib.contextmanager
 def answered_with(s, pieces, content_type="Text/Event-Stream; charset=utf-8"):
     s.upstream.script = (200, [("Content-Type", content_type)], pieces)
