@@ -60,8 +60,8 @@ static bool is_deciding(const char *name, size_t len)
            (len > prefix && is_named(name, prefix, PARAM_PREFIX));
 }
 
-/* Of what a message is decided by only the one spelling that was looked at; CGI and WSGI make the same variable of all. Every header of every
- * request is asked about: most begin otherwise than the managed ones, which all begin with an X. */
+/* Of what a message is decided by only the one spelling that was looked at; CGI and WSGI make the same variable of all. Every
+ * header of every request is asked about: most begin otherwise than the managed ones, which all begin with an X. */
 static bool is_managed(const char *name, size_t len)
 {
     return (folded(name[0]) == 'x' && is_listed(name, len, managed, sizeof(managed) / sizeof(managed[0]))) ||
@@ -236,7 +236,8 @@ static void inject_identity(request_rec *r, const mcpa_principal_t *principal, b
         { "X-MCP-Token-ID", "MCP_TOKEN_ID", principal->token_id },
     };
 
-    /* All of them are absent now: the scrub took away whatever the client sent under the headers' names. */
+    /* All of them are absent now: the scrub took away whatever the client sent under the headers' names, and what comes behind a
+     * body is not merged with them (MCPA0125). */
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const char *value;
 

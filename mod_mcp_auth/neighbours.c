@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "neighbours.h"
 
+static bool has_value(apr_pool_t *pool, const ap_directive_t *line, const char *value)
+{
+    const char *args = line->args;
+
+    return !ap_cstr_casecmp(ap_getword_conf(pool, &args), value); /* without quotes */
+}
+
 /* The first line anywhere in the configuration with this directive; with_value: only with this first word. */
-static const ap_directive_t *find_line(const ap_directive_t *line, const char *name, const char *with_value)
+static const ap_directive_t *find_line(apr_pool_t *pool, const ap_directive_t *line, const char *name, const char *with_value)
 {
     const ap_directive_t *found = NULL;
 
     for (; line && !found; line = line->next) {
-        if (!ap_cstr_casecmp(line->directive, name) && (!with_value || !ap_cstr_casecmp(line->args, with_value))) {
+        if (!ap_cstr_casecmp(line->directive, name) && (!with_value || has_value(pool, line, with_value))) {
             found = line;
         } else if (line->first_child) {
-            found = find_line(line->first_child, name, with_value);
+            found = find_line(pool, line->first_child, name, with_value);
         }
     }
     return found;
@@ -20,11 +27,17 @@ static const ap_directive_t *find_line(const ap_directive_t *line, const char *n
  * read only then, in the place of ours. */
 static void check_trailers(mod_mcp_checks_t *checks)
 {
-    const ap_directive_t *line = find_line(ap_conftree, "MergeTrailers", "on");
+    const ap_directive_t *line = find_line(checks->pool, ap_conftree, "MergeTrailers", "on");
+    bool is_on = false;
 
-    if (line) {
+    for (const server_rec *s = checks->main; s && !is_on; s = s->next) {
+        const core_server_config *core = ap_get_core_module_config(s->module_config);
+
+        is_on = core->merge_trailers == AP_MERGE_TRAILERS_ENABLE;
+    }
+    if (is_on || line) {
         mod_mcp_problem(
-            checks, "MCPA0125", line->filename, line->line_num,
+            checks, "MCPA0125", line ? line->filename : NULL, line ? line->line_num : 0,
             "MergeTrailers On lets a client replace the identity headers for the upstream by what it sends behind its "
             "body; write MergeTrailers Off, httpd's default");
     }
@@ -58,12 +71,13 @@ static void check_log_levels(mod_mcp_checks_t *checks)
 
 void mod_mcp_check_neighbours(mod_mcp_checks_t *checks)
 {
-    if (find_line(ap_conftree, "CacheEnable", NULL) && !find_line(ap_conftree, "CacheQuickHandler", "off")) {
+    if (find_line(checks->pool, ap_conftree, "CacheEnable", NULL) &&
+        !find_line(checks->pool, ap_conftree, "CacheQuickHandler", "off")) {
         mod_mcp_warning(checks, "MCPA0116",
                         "mod_cache answers before any access check, from what it stored before MCPAuth was on; write "
                         "CacheQuickHandler off and empty the cache once (answers of guarded Locations are never stored)");
     }
-    if (find_line(ap_conftree, "ForensicLog", NULL)) {
+    if (find_line(checks->pool, ap_conftree, "ForensicLog", NULL)) {
         mod_mcp_warning(checks, "MCPA0117",
                         "ForensicLog writes every request's headers to a file, tokens included; leave it out");
     }

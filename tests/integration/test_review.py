@@ -52,7 +52,7 @@ def test_merged_trailers_are_refused(world):
     s = fixed_stack(world, modules=["proxy", "proxy_http", "proxy_fcgi"])
     before = s.httpd.config
     for place in ("%s", '<VirtualHost 127.0.0.1:{port}>\n%s\n</VirtualHost>', "<IfModule core.c>\n%s\n</IfModule>"):
-        for value, started in (("On", False), ("on", False), ("Off", True)):
+        for value, started in (("On", False), ("on", False), ('"On"', False), ("'on'", False), ("Off", True)):
             s.httpd.config = before + "\n" + place % f"MergeTrailers {value}"
             s.httpd.write_config()
             status, said = s.httpd.configtest()
