@@ -56,8 +56,7 @@ bool mcpa_authority_is_loopback(mcpa_str_t authority)
 mcpa_str_t mcpa_authority_of(mcpa_str_t url)
 {
     mcpa_str_t rest = url;
-    const char *slash;
-    size_t at = 0;
+    size_t at = 0, len = 0;
 
     while (at + 3 <= url.len && memcmp(url.ptr + at, "://", 3) != 0) {
         at++;
@@ -66,7 +65,8 @@ mcpa_str_t mcpa_authority_of(mcpa_str_t url)
         return MCPA_STR_NONE;
     }
     rest = (mcpa_str_t){ url.ptr + at + 3, url.len - at - 3 };
-    slash = memchr(rest.ptr, '/', rest.len);
-    rest.len = slash != NULL ? (size_t)(slash - rest.ptr) : rest.len;
-    return rest;
+    while (len < rest.len && rest.ptr[len] != '/' && rest.ptr[len] != '?') {
+        len++;
+    }
+    return (mcpa_str_t){ rest.ptr, len };
 }
