@@ -69,6 +69,12 @@ def test_httpds_drop_in_lets_it_write_its_part():
     assert settings((SOURCE / "conf/apache2-mcpauth.conf").read_text())["ReadWritePaths"] == ["-/var/lib/mcpauth -/var/spool/mcpauth"]
 
 
+def test_httpd_does_not_wait_for_the_daemon():
+    """In either file an order would do: with Type=notify it lasts until the whole journal is read."""
+    drop_in, unit = settings((SOURCE / "conf/apache2-mcpauth.conf").read_text()), settings(UNIT.read_text())
+    assert drop_in["Wants"] == [UNIT.name] and "After" not in drop_in and not {"Before", "RequiredBy"} & set(unit)
+
+
 # -- system calls --------------------------------------------------------------------------------------------------------------------------------
 
 
@@ -107,6 +113,18 @@ def test_the_filter_is_read_as_systemd_reads_it():
 
 
 @pytest.mark.skipif(paths.SANITIZE or paths.VALGRIND, reason="an instrumented program asks for more")
+def test_the_daemon_starts_where_limits_may_not_be_set(world):
+    """As under a stricter filter than the unit's own."""
+    admind = world.admind(start=False)
+    traced = admind.folder / "traced"
+    traced.write_text(f'#!/bin/sh\nexec {need("strace")} -D -f -qq -o /dev/null -e trace=prlimit64 -e inject=prlimit64:error=EPERM {admind.program} "$@"\n')
+    traced.chmod(0o755)
+    admind.program = traced
+    admind.start(timeout=60)
+    assert admind.get("/healthz").status == 200
+
+
+@pytest.mark.skipif(paths.SANITIZE or paths.VALGRIND, reason="an instrumented program asks for more")
 def test_the_daemon_gets_along_with_the_filter(world):
     """A life: it starts, fetches keys over TLS, serves a child and HTTP, resolves a name, is reloaded, writes and seals its journal, and leaves."""
     issuer = world.issuer(tls=True)
@@ -127,6 +145,7 @@ def test_the_daemon_gets_along_with_the_filter(world):
     admind.reload()
     wait_until(lambda: admind.log().count("MCPA2000") == 2, 30, "the reload")
     stack.wait_keys()
+    wait_until(lambda: " clone3(" in trace.read_text(errors="replace"), 30, "the thread that resolves a name")
     admind.stop()
     wait_until(lambda: "exit_group(0)" in trace.read_text(errors="replace"), 30, "the end of the trace")
     made = set(re.findall(r"^\d+ +(\w+)\(", trace.read_text(errors="replace"), re.M))
