@@ -38,6 +38,12 @@ def test_the_spec_packs_whatever_is_installed_for_systemd():
         assert f"\n{line}\n" in files
 
 
+def test_ansibles_role_finds_the_module_where_the_spec_loads_it():
+    """Under another name it would load the module a second time, or refuse a host whose module is loaded from elsewhere."""
+    known = re.search(r"^__mcpauth_load_files: \[(\S+)\]$", (SOURCE / "ansible/roles/mcpauth/vars/RedHat.yml").read_text(), re.M).group(1)
+    assert set(re.findall(r"%\{_sysconfdir\}(/httpd/conf\.modules\.d/\S+)", SPEC.read_text())) == {known.removeprefix("/etc")}
+
+
 def test_users_and_groups_are_the_same_everywhere():
     """README's commands, sysusers and the spec make one user; README's directories are those of tmpfiles."""
     readme = (SOURCE / "README.md").read_text()
