@@ -9,6 +9,7 @@ As a library: measure(["known", ...], n=100) gives a list of Counted, rows(...) 
 import argparse
 import dataclasses
 import json
+import platform
 import re
 import shutil
 import socket
@@ -36,9 +37,12 @@ OURS = "mod_mcp_auth.so"
 # Callgrind has whole program runs under these names.
 WHOLE = re.compile(r"__libc_start_main|\(below main\)|main \[|ap_run_mpm|ap_run_process_connection|ap_process_connection|clone|start_thread|0x\w+ \[(mod_mpm|ld-linux)")
 GUARDED = ("bare", "known", "known-in-turn")
+# What libc and OpenSSL choose their functions by.
+CPU_FLAGS = ("avx2", "avx512f", "bmi2", "sha_ni")
 BASELINE = Path(__file__).with_name("baseline.json")
 ON = "MCPAuth On\nMCPAuthResource {resource}\n"
 OFF = ON + "MCPAuthInspect Off\n"
+BODY = ON + "MCPAuthInspect Body\n"  # said, because the harness turns it off where nothing is said
 PROXY = "ProxyPass {upstream}/mcp\n"
 
 
@@ -67,7 +71,7 @@ VARIANTS = {
     "new": Variant("token never seen before, RS256", "bare", OFF, tokens="new"),
     "bad-signature": Variant("bad signature, RS256", "bare", OFF, tokens="bad", status=401),
     "bare-proxy": Variant("tools/call of 1 KB to a backend, no module", path=MCP),
-    "proxy": Variant("known token, tools/call of 1 KB to a backend", "bare-proxy", ON + PROXY, path=MCP),
+    "proxy": Variant("known token, tools/call of 1 KB to a backend", "bare-proxy", BODY + PROXY, path=MCP),
     "proxy-inspect-off": Variant("the same with MCPAuthInspect Off", "bare-proxy", OFF + PROXY, path=MCP),
 }
 
@@ -232,6 +236,12 @@ def measure(names, n=N, profile=False, told=lambda counted: None):
         world.close()
 
 
+def cpu_of(cpuinfo):
+    """The machine's kind, and which of CPU_FLAGS it has."""
+    has = re.search(r"^flags\s*:(.*)$", cpuinfo, re.M)
+    return " ".join([platform.machine(), *(flag for flag in CPU_FLAGS if has and flag in has.group(1).split())])
+
+
 def versions():
     """Of what the figures depend on besides our own code."""
     def said(*command):
@@ -240,7 +250,7 @@ def versions():
     compilers = re.findall(r"((?:GCC|clang)\S*.*?)$", said("readelf", "-p", ".comment", str(paths.MODULE)), re.M)
     return {"httpd": said(paths.need("apache2"), "-v").split("/", 1)[1].split()[0], "openssl": said("openssl", "version").split()[1],
             "valgrind": said("valgrind", "--version").strip().split("-")[-1], "libc": said("ldd", "--version").splitlines()[0].split()[-1],
-            "compiler": ", ".join(compilers)}
+            "compiler": ", ".join(compilers), "cpu": cpu_of(Path("/proc/cpuinfo").read_text())}
 
 
 def more_by_function(counted, bare):

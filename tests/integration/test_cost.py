@@ -68,3 +68,14 @@ def test_the_guard_says_what_grew():
     now["variants"]["known"]["more"] = 10000
     with pytest.warns(UserWarning, match="write it down"):
         assert verdict(now, then) is None
+
+
+def test_another_cpu_is_another_version():
+    """What callgrind runs of libc and OpenSSL is chosen by the CPU."""
+    told = instructions.cpu_of("processor\t: 0\nflags\t\t: fpu avx2 bmi1 bmi2 avx512ifma\n\nprocessor\t: 1\nflags\t\t: sha_ni\n")
+    assert told.split()[1:] == ["avx2", "bmi2"]
+    assert len(instructions.cpu_of("Features\t: fp asimd\n").split()) == 1
+    then = {"versions": {"cpu": told}, "variants": {"known": {"more": 20000, "own": {}, "inclusive": {}}}}
+    now = {"versions": {"cpu": told + " sha_ni"}, "variants": {"known": {"more": 24000, "own": {}, "inclusive": {}}}}
+    assert verdict(now, then) is None and "1.10" in verdict({**now, "versions": then["versions"]}, then)
+    assert "cpu" in json.loads(instructions.BASELINE.read_text())["versions"]
