@@ -9,7 +9,7 @@ from harness.tls import Tls
 
 from . import cpu, wrk
 from .servers import Backend, Haproxy, Httpd, Nginx, Refused, write_htdocs
-from .tokens import AUDIENCE, BAD, DISTINCT, KNOWN, Tokens, rpc_body
+from .tokens import AUDIENCE, BAD, DISTINCT, Tokens, rpc_body
 from .variants import PROXY, RPC, VARIANTS
 
 RPC_HEADERS = (("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream"), ("MCP-Protocol-Version", "2025-11-25"))
@@ -76,15 +76,20 @@ class Farm:
             return self._httpd(*where, self.group.mpm, self.load_cpus)
         return {"nginx": Nginx, "haproxy": Haproxy}[variant.kind](*where, self.group.cores)
 
+    def request(self, case):
+        """One such as the case is about."""
+        headers, body = (RPC_HEADERS, rpc_body(case.body)) if case.body else ((), None)
+        return {"method": "POST" if body else "GET", "path": case.path, "headers": headers, "body": body, "token": self.tokens.one(case.tokens)}
+
     def script(self, case, count):
         """The file of the script that loads this case; count: with the statuses."""
         key = case.name, count
         if key not in self._scripts:
-            headers, body = (RPC_HEADERS, rpc_body(case.body)) if case.body else ((), None)
-            token = self.tokens.one(KNOWN) if case.tokens == KNOWN else None
-            tokens = self.tokens.path(case.tokens) if case.tokens in (DISTINCT, BAD) else None
+            asked = self.request(case)
+            if case.tokens in (DISTINCT, BAD):
+                asked.update(token=None, tokens=self.tokens.path(case.tokens))
             path = self.scratch / f"{case.name}-{count}.lua"
-            path.write_text(wrk.script("POST" if body else "GET", case.path, token, tokens, body, headers, count))
+            path.write_text(wrk.script(**asked, count=count))
             self._scripts[key] = path
         return self._scripts[key]
 

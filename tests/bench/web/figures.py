@@ -2,7 +2,7 @@
 """From rounds to figures: medians, each ratio and each difference taken within its round."""
 import statistics
 
-from .variants import BARE, US
+from .variants import AGAIN, BARE, US
 
 # The bars: case, variant, figure, limit, whether more is better. All in the group that runs event on one core with RS256.
 BARS = (
@@ -21,8 +21,9 @@ def median(rows, name):
 
 
 def cell_figures(cell, bare_rows):
+    """None where there are no rounds, and where answers went wrong in one: whatever the others were, what it did is not what the case is about."""
     rows = cell["rounds"]
-    if not rows:
+    if cell["error"] or not rows:
         return None
     bare = {r["round"]: r for r in bare_rows}
     pairs = [(r, bare[r["round"]]) for r in rows if r["round"] in bare]
@@ -42,41 +43,52 @@ def cell_figures(cell, bare_rows):
 
 def add_figures(results):
     for result in results:
-        bare = next((c["rounds"] for c in result["cells"] if c["variant"] == BARE), [])
+        bare = next((c["rounds"] for c in result["cells"] if c["variant"] == BARE and not c["error"]), [])
         for cell in result["cells"]:
             cell["figures"] = cell_figures(cell, bare)
     return results
 
 
+def control(results):
+    """What chance did, by the second bare httpd: (share of throughput, CPU us, cases), the most that a case's medians differ from the first's, and the
+    most of throughput in a single round. None where no control was measured."""
+    cells = [c["figures"] for r in results for c in r["cells"] if c["variant"] == AGAIN and c["figures"] and "ratio" in c["figures"]]
+    if not cells:
+        return None
+    return {"ratio": max(abs(f["ratio"] - 1) for f in cells), "over_us": max(abs(f["over_us"]) for f in cells), "cases": len(cells),
+            "ratio_of_a_round": max(abs(f[end] - 1) for f in cells for end in ("ratio_least", "ratio_most"))}
+
+
 def find_cell(results, case, variant):
-    """Of the group that the bars are about; None where it was not measured."""
+    """Of the group that the bars are about; None where it is not in the run."""
     for r in results:
         if (r["case"], r["mpm"], r["cores"], r["alg"]) == (case, "event", 1, "RS256"):
             for cell in r["cells"]:
-                if cell["variant"] == variant and cell["figures"]:
+                if cell["variant"] == variant:
                     return cell
     return None
 
 
 def between_us(results, case, variant, other):
-    """What CPU a request takes more with the one than with the other, the median over rounds; None where one was not measured."""
+    """What CPU a request takes more with the one than with the other, the median over rounds; None where they have no figures or no round in common."""
     cells = [find_cell(results, case, name) for name in (variant, other)]
-    if not all(cells):
+    if not all(cell and cell["figures"] for cell in cells):
         return None
     one, two = ({r["round"]: r["cpu_us"] for r in cell["rounds"]} for cell in cells)
-    return statistics.median([one[n] - two[n] for n in one if n in two] or [0])
+    both = [one[n] - two[n] for n in one if n in two]
+    return statistics.median(both) if both else None
 
 
 def bars(results):
-    """[(case, variant, figure, limit, value, whether it holds)] of the bars that were measured."""
+    """[(case, variant, figure, limit, value, whether it holds)] of what is in the run; the last two are None where there is no figure."""
     found = []
     for case, variant, figure, limit, more in BARS:
-        cell = find_cell(results, case, variant)
-        value = {**cell["figures"], **cell}.get(figure) if cell else None
-        if value is not None:
-            found.append((case, variant, figure, limit, value, value >= limit if more else value <= limit))
+        if cell := find_cell(results, case, variant):
+            value = {**cell["figures"], **cell}.get(figure) if cell["figures"] else None
+            found.append((case, variant, figure, limit, value, None if value is None else value >= limit if more else value <= limit))
     for case, variant, other, figure, limit, divisor in PAIR_BARS:
-        value = between_us(results, case, variant, other)
-        if value is not None:
-            found.append((case, f"{variant}, less: {other}", figure, limit, value / divisor, value / divisor <= limit))
+        if find_cell(results, case, variant) and find_cell(results, case, other):
+            more_us = between_us(results, case, variant, other)
+            value = None if more_us is None else more_us / divisor
+            found.append((case, f"{variant}, less: {other}", figure, limit, value, None if value is None else value <= limit))
     return found

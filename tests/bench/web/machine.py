@@ -30,6 +30,11 @@ def describe():
     }
 
 
+def programs(machine):
+    """The packages that were measured, with their versions."""
+    return ", ".join(f"{name} {version}" for name, version in sorted(machine["versions"].items()))
+
+
 def line(machine):
     """One line for a title."""
     return f"{machine['date']}, {machine['cpu']}, {machine['cpus']} CPUs, {machine['system']}, Linux {machine['kernel']}"

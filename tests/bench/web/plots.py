@@ -61,7 +61,7 @@ def draw(run, folder):
         group = f"{result['group']}; median of {run['rounds']} rounds, lines: least and most"
         over = [(v, f["over_us"], f["over_least"], f["over_most"]) for v, f, _ in cells if v != BARE and "over_us" in f]
         p99 = [(v, f["p99_us"] / 1000, min(r["p99_us"] for r in rows) / 1000, max(r["p99_us"] for r in rows) / 1000) for v, f, rows in cells]
-        for kind, bars, what, unit in (("cpu", over, "CPU over bare httpd", "µs of CPU a request, over bare httpd in the same round"),
+        for kind, bars, what, unit in (("cpu", over, "CPU over bare httpd", "µs of CPU a request without the daemon's, over bare httpd in the same round"),
                                        ("p99", p99, "latency, p99", "milliseconds, 99th percentile")):
             if bars:
                 _draw(folder / f"{name}-{kind}.svg", f"{result['title']}: {what}", group, machine.line(run["machine"]), unit, bars)

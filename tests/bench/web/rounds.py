@@ -39,7 +39,8 @@ class Cell:
         self.farm, self.case, self.variant = farm, case, VARIANTS[variant_name]
         self.server = farm.servers[variant_name]
         self.rows, self.unsupported, self.error = [], None, None
-        # Where every answer is an error, the statuses are counted in each run; elsewhere wrk's own count of errors must be 0.
+        # Where every answer is an error, the statuses are counted in each run; elsewhere wrk's own count of errors must be 0, and what it does not
+        # tell apart (from 200 to 399) is seen by one request before and one after each run.
         self.counts = case.expected(self.variant) >= 400
 
     def warm_up(self, seconds):
@@ -64,18 +65,34 @@ class Cell:
             else:
                 self.error = str(wrong)
 
+    def _status(self, **request):
+        try:
+            return client.send(self.server.port, **request).status
+        except OSError as failed:
+            raise WrongAnswers(f"one request failed: {failed}") from failed
+
     def _try_wrong_tokens(self):
         for what, token in self.farm.tokens.wrong().items():
-            status = client.send(self.server.port, path=self.case.path, token=token).status
+            status = self._status(path=self.case.path, token=token)
             if status != 401:
                 raise WrongAnswers(f"a token that is wrong ({what}) is answered {status}")
+
+    def _probe(self):
+        """The status that a request as it is measured is answered with; not asked where all are counted."""
+        want = self.case.expected(self.variant)
+        status = want if self.counts else self._status(**self.farm.request(self.case))
+        if status != want:
+            raise WrongAnswers(f"expected {want}: one request is answered {status}")
+        return status
 
     def measure(self, number, seconds, first, again=True):
         if self.error or self.unsupported:
             return
         server = self.server
-        before, daemon_before, log_before, fetches_before = server.threads_ns(), server.daemon_ns(), server.log_bytes(), self.farm.fetches(server)
         try:
+            self._probe()
+            server.settle()
+            before, daemon_before, log_before, fetches_before = server.threads_ns(), server.daemon_ns(), server.log_bytes(), self.farm.fetches(server)
             told = wrk.run(self.farm.load_cpus, server.port, self.farm.script(self.case, self.counts), seconds, first)
             server.settle()
             if told["requests"] == 0 and again:
@@ -83,11 +100,11 @@ class Cell:
                 return self.measure(number, seconds, first, again=False)
             look_over(self.case, self.variant, told, self.counts)
             n = told["requests"]
-            self.rows.append({
+            row = {
                 "round": number, "requests": n, "rate": n * 1e6 / told["us"], "p50_us": told["p50"], "p99_us": told["p99"],
                 "cpu_us": cpu.spent_us(before, server.threads_ns()) / n, "daemon_us": cpu.spent_us(daemon_before, server.daemon_ns()) / n,
-                "log_bytes": (server.log_bytes() - log_before) / n, "fetches": self.farm.fetches(server) - fetches_before,
-                "statuses": told["statuses"] or {self.case.expected(self.variant): n}})
+                "log_bytes": (server.log_bytes() - log_before) / n, "fetches": self.farm.fetches(server) - fetches_before}
+            self.rows.append({**row, "statuses": told["statuses"] or {self._probe(): n}})
         except RuntimeError as error:
             self.error = f"round {number}: {error}"
 
@@ -95,28 +112,29 @@ class Cell:
         return {"variant": self.variant.name, "rounds": self.rows, "unsupported": self.unsupported, "error": self.error}
 
 
-def measure_group(group, cases, variants, options, say):
-    """variants: names, or None for those of the cases. Returns [{"group", "case", "cells"}]."""
+def _results(group, all_cells):
+    return [{"group": group.title, "mpm": group.mpm, "cores": group.cores, "alg": group.alg, "case": case.name, "title": case.title,
+             "cells": [cell.result() for cell in cells]} for case, cells in all_cells.items()]
+
+
+def measure_group(group, cases, variants, options, say, keep):
+    """variants: names, or None for those of the cases. keep: is given after each round what there is so far, [{"group", "case", "cells"}]."""
     chosen = {case.name: [v for v in case.variants if v == BARE or (variants is None or v in variants) and (not group.variants or v in group.variants)]
               for case in cases}
     shuffle = random.Random(options.seed)
-    results = []
     with Farm(group, cases, list(dict.fromkeys(v for names in chosen.values() for v in names))) as farm:
-        all_cells = {case.name: [Cell(farm, case, name) for name in chosen[case.name]] for case in cases}
+        all_cells = {case: [Cell(farm, case, name) for name in chosen[case.name]] for case in cases}
         for case in cases:
-            for cell in all_cells[case.name]:
+            for cell in all_cells[case]:
                 cell.warm_up(options.seconds)
                 if cell.error or cell.unsupported:
                     say(f"  {case.title}: {cell.variant.name}: {cell.error or 'not supported'}")
         for number in range(1, options.rounds + 1):
             for case in cases:
-                turn = list(all_cells[case.name])
+                turn = list(all_cells[case])
                 shuffle.shuffle(turn)
                 first = shuffle.randrange(COUNT)
                 for cell in turn:
                     cell.measure(number, options.seconds, first)
+            keep(_results(group, all_cells))
             say(f"  round {number} of {options.rounds}")
-        for case in cases:
-            results.append({"group": group.title, "mpm": group.mpm, "cores": group.cores, "alg": group.alg, "case": case.name, "title": case.title,
-                            "cells": [cell.result() for cell in all_cells[case.name]]})
-    return results

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table: Markdown of all figures, the whole as JSON, and the part of the project's README."""
 import json
+import os
 import re
 import textwrap
 
@@ -8,8 +9,8 @@ from . import figures, machine
 from .variants import BARE
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
-HEAD = ("| | requests/s | of bare (least–most) | CPU µs | over bare | p50 / p99 µs | answers | instructions |\n"
-        "|---|--:|--:|--:|--:|--:|---|--:|\n")
+HEAD = ("| | requests/s | of bare (least–most) | CPU µs | over bare | daemon µs | p50 / p99 µs | answers | instructions |\n"
+        "|---|--:|--:|--:|--:|--:|--:|---|--:|\n")
 
 
 def _statuses(found):
@@ -26,12 +27,12 @@ def _row(cell):
             why = f"not supported: {cell['unsupported'].split(':')[0]}"
         elif cell["error"]:
             why = f"**error:** {cell['error'].splitlines()[0]}"
-        return f"| {name} | {why} | | | | | | |\n"
+        return f"| {name} | {why} | | | | | | | |\n"
     of = over = ""
     if "ratio" in f and name != BARE:
         of = f"{f['ratio']:.3f} ({f['ratio_least']:.2f}–{f['ratio_most']:.2f})"
         over = f"{f['over_us']:+.1f}"
-    spent = f"{f['cpu_us']:.1f}" + (f" + {f['daemon_us']:.1f}" if f["daemon_us"] else "")
+    daemon = f"{f['daemon_us']:.1f}" if f["daemon_us"] else ""
     said = _statuses(f["statuses"])
     if f["log_bytes"] >= 1:
         said += f"; log {f['log_bytes']:.0f} B each"
@@ -39,15 +40,24 @@ def _row(cell):
         said += f"; keys fetched {f['fetches']:,} times"
     counted, more = cell.get("instructions"), cell.get("instructions_over")
     counted = "" if counted is None else f"{counted:,}" if more is None else f"{more:+,}"
-    return (f"| {name} | {f['rate']:,.0f} | {of} | {spent} | {over} | {f['p50_us']:,.0f} / {f['p99_us']:,.0f} | {said} "
+    return (f"| {name} | {f['rate']:,.0f} | {of} | {f['cpu_us']:.1f} | {over} | {daemon} | {f['p50_us']:,.0f} / {f['p99_us']:,.0f} | {said} "
             f"| {counted} |\n")
 
 
 def _rows(results):
     lines = [HEAD]
     for result in results:
-        lines += [f"| **{result['title']}** ({result['group']}) | | | | | | | |\n", *map(_row, result["cells"])]
+        lines += [f"| **{result['title']}** ({result['group']}) | | | | | | | | |\n", *map(_row, result["cells"])]
     return "".join(lines).rstrip() if results else ""
+
+
+def _chance(results):
+    found = figures.control(results)
+    if not found:
+        return "No control was measured, so only of instructions can a small difference be told from chance."
+    return (f"The control, a second bare httpd, differs from the first in a case's medians by up to {found['ratio']:.1%} of throughput and "
+            f"{found['over_us']:.1f} µs of CPU ({found['cases']} cases), in a single round by up to {found['ratio_of_a_round']:.0%}: of differences that are "
+            "smaller, only those in instructions say anything.")
 
 
 def markdown(run, folded=False):
@@ -55,9 +65,12 @@ def markdown(run, folded=False):
     results = run["results"]
     parts = [textwrap.fill(
         f"{machine.line(run['machine'])}; commit {run['machine']['commit']}; {run['rounds']} rounds of {run['seconds']} s, in turn; medians. "
-        f"Tokens of {run['token_bytes']} bytes. Load of the machine by others before: {run['machine']['load_before']:.1f}. CPU: of all the server's "
-        "processes, a request; \"+\": that of mcpauth-admind. Answers: the status of all, or how many. Instructions: by callgrind, of a request to bare httpd, "
-        "and what others take more. Below 3 % or 1 µs only they say anything.", 150)]
+        f"Programs: {machine.programs(run['machine'])}. Tokens of {run['token_bytes']} bytes. Load of the machine by others before: "
+        f"{run['machine']['load_before']:.1f}. CPU and what is over bare: of all processes of the server (with mcpauth: httpd's alone), a request; daemon: what "
+        "mcpauth-admind takes beside that, on another CPU with one core. Answers: the status of all, or how many. Instructions: by callgrind, of a request to "
+        f"bare httpd, and what others take more. {_chance(results)}", 150)]
+    if not run.get("complete", True):
+        parts.append("**This run was stopped before its end: some cells have fewer rounds, or none.**")
     if run["remark"]:
         parts.append(f"**{run['remark']}**")
     if folded:
@@ -70,22 +83,30 @@ def markdown(run, folded=False):
     return "\n\n".join(p for p in parts if p) + "\n"
 
 
-UNITS = {"ratio": "throughput of bare", "over_us": "CPU µs over bare", "instructions_over": "instructions over bare", "fetches": "fetches of keys",
+UNITS = {"ratio": "throughput of bare", "over_us": "CPU µs over bare, without the daemon's", "instructions_over": "instructions over bare", "fetches": "fetches of keys",
          "pair_us": "CPU µs: audit record, commit, sending", "ns_byte": "CPU ns a byte: scan of the message"}
 
 
 def _bars(results):
     titles = {r["case"]: r["title"] for r in results}
-    rows = [f"| {titles[case]} | {variant} | {UNITS[figure]} | {'≥' if figure == 'ratio' else '≤'} {limit:,} | {value:,.2f} "
-            f"| {'yes' if holds else '**no**'} |" for case, variant, figure, limit, value, holds in figures.bars(results)]
+    rows = [f"| {titles[case]} | {variant} | {UNITS[figure]} | {'≥' if figure == 'ratio' else '≤'} {limit:,} | "
+            + ("not measured | |" if value is None else f"{value:,.2f} | {'yes' if holds else '**no**'} |")
+            for case, variant, figure, limit, value, holds in figures.bars(results)]
     return "\n".join(["**What mcpauth is to keep**", "", "| case | | | limit | measured | holds |", "|---|---|---|--:|--:|---|", *rows]) if rows else ""
+
+
+def _replace(path, text):
+    """Whole or not at all: a signal that ends the run may come in between."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(text)
+    os.replace(new, path)
 
 
 def write(run, folder):
     """table.md and run.json in this folder; returns the text of the table."""
     text = markdown(run)
-    (folder / "table.md").write_text("<!-- SPDX-License-Identifier: Apache-2.0 -->\n" + text)
-    (folder / "run.json").write_text(json.dumps(run, indent=1, ensure_ascii=False) + "\n")
+    _replace(folder / "run.json", json.dumps(run, indent=1, ensure_ascii=False) + "\n")
+    _replace(folder / "table.md", "<!-- SPDX-License-Identifier: Apache-2.0 -->\n" + text)
     return text
 
 

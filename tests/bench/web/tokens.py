@@ -3,7 +3,7 @@
 import json
 import time
 
-from harness.issuer import Issuer
+from harness.issuer import Issuer, Key
 
 AUDIENCE = "https://mcp.example.com/bench"
 BYTES = 800
@@ -44,6 +44,8 @@ class Tokens:
         now = int(time.time())
         changes = {"another audience": {"aud": "https://other.example/"}, "another issuer": {"iss": "https://other.example/"},
                    "expired": {"exp": now - 1000, "iat": now - 2000, "nbf": now - 2000}, "not signed": {"alg": "none", "signature": b""}}
+        # Same algorithm, same kid: nothing but the verification can tell.
+        changes["signed by another key"] = {"key": Key(self.alg, kid=self.issuer.key.kid)}
         return {what: self.issuer.mint(**{"exp": self.expires, **change}) for what, change in changes.items()}
 
     def path(self, kind):
