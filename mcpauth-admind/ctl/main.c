@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "credential.h"
 #include "ctl/ctl.h"
 
 #ifndef MCPA_VERSION
@@ -265,6 +266,10 @@ static bool apply_config(ctl_t *ctl, bool wants_http, admind_config_t **config, 
         ctl->journal_dir = ctl->journal_dir != NULL ? ctl->journal_dir : (*config)->journal_dir;
         if (wants_http && ctl->token_file == NULL) {
             ctl->token_file = (*config)->admin_token_file;
+            if (ctl->token_file != NULL && admind_credential_is_missing(ctl->token_file)) {
+                ctl_complain("AdminTokenFile %s: only the daemon is handed that; give --token-file FILE", ctl->token_file);
+                return false;
+            }
         }
     }
     ctl->url = ctl->url != NULL ? ctl->url : DEFAULT_URL;

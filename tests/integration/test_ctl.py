@@ -114,6 +114,11 @@ def test_configuration_of_the_daemon_tells_where_it_listens_and_its_token(world)
         assert admind.ctl("alerts", "--url", f"unix:{listen}", "--token-file", token).returncode == GOOD
         assert admind.ctl("alerts", "--url", f"unix:{listen}", "--token-file", "-", stdin=secret + "\n").returncode == GOOD
         assert secret not in done.stdout + done.stderr + refused.stderr
+        handed = world.dirs.run / "handed.conf"
+        handed.write_text(admind.conf_path.read_text().replace(f"AdminTokenFile {token}", "AdminTokenFile credential:token"))
+        untold = admind.ctl("alerts", "--config", handed)
+        assert untold.returncode == 2 and "credential:token: only the daemon is handed that; give --token-file FILE" in untold.stderr
+        assert admind.ctl("alerts", "--config", handed, "--token-file", token).returncode == GOOD
     finally:
         daemon.terminate()
         daemon.wait()
