@@ -6,13 +6,16 @@
  *        …
  *
  * magic … secret  init writes them before the block is shared; everyone reads.
- * used            whether the way is taken: BUSY (1 bit), time (47), turn (16). Time 0: free; else of the last use, and the way
- * is live until the idle time after it; with BUSY: of the claim by a writer that is not done. Turn counts the claims, so that a
- * swap never takes the next session of a way for the one that was looked at. Anyone changes the word by compare-and-swap, and
- * only such a swap claims, publishes, renews or frees a way. A writer that is killed leaves BUSY behind, which counts as live
- * until the idle time is over and then is claimed like any other way. session, binding, subject    written by who claimed the
- * way, before it is published. binding is made of the session and its owner together, so a way with the words of two writers (one
- * was stopped for longer than the idle time) is nobody's: there is no mixture that gives a session to somebody else. */
+ *
+ * used  whether the way is taken: BUSY (1 bit), time (47), turn (16). Time 0: free; else of the last use, and the way is live
+ * until the idle time after it; with BUSY: of the claim by a writer that is not done. Turn counts the claims, so that a swap
+ * never takes the next session of a way for the one that was looked at. Anyone changes the word by compare-and-swap, and only
+ * such a swap claims, publishes, renews or frees a way. A writer that is killed leaves BUSY behind, which counts as live until
+ * the idle time is over and then is claimed like any other way.
+ *
+ * session, binding, subject  written by who claimed the way, before it is published. binding is made of the session and its owner
+ * together, so a way with the words of two writers (one was stopped for longer than the idle time) is nobody's: there is no
+ * mixture that gives a session to somebody else. */
 #include "state/sessions.h"
 
 #include <stdatomic.h>
