@@ -19,6 +19,8 @@ class Tokens:
         self.folder.mkdir(mode=0o755)
         self.alg = alg
         self.issuer = Issuer(audience=AUDIENCE, alg=alg)
+        # Same algorithm, same kid: nothing but the verification can tell.
+        self.stranger = Key(alg, kid=self.issuer.key.kid)
         self.expires = int(time.time()) + 86400
         self.pad = ""
         self.pad = "x" * max(0, (BYTES - len(self._mint(0))) * 3 // 4)
@@ -44,8 +46,7 @@ class Tokens:
         now = int(time.time())
         changes = {"another audience": {"aud": "https://other.example/"}, "another issuer": {"iss": "https://other.example/"},
                    "expired": {"exp": now - 1000, "iat": now - 2000, "nbf": now - 2000}, "not signed": {"alg": "none", "signature": b""}}
-        # Same algorithm, same kid: nothing but the verification can tell.
-        changes["signed by another key"] = {"key": Key(self.alg, kid=self.issuer.key.kid)}
+        changes["signed by another key"] = {"key": self.stranger}
         return {what: self.issuer.mint(**{"exp": self.expires, **change}) for what, change in changes.items()}
 
     def path(self, kind):
