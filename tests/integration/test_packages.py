@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Debian packages in a Debian of their own: built, looked at by lintian, installed by apt, run by systemd in the unit's sandbox, upgraded, removed
 and purged. The tests stand in that order, for each goes on where the one before it left the root."""
+import contextlib
 import json
 import os
 import re
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -74,6 +77,15 @@ def ours(debs):
     return debs["mcpauth"], debs["libapache2-mod-mcp-auth"]
 
 
+def test_the_tarball_has_what_the_tests_import(debs):
+    """./check works from the tarball too."""
+    [tarball] = paths.BUILD.glob("mcpauth-*.tar.gz")
+    with tarfile.open(tarball) as packed:
+        names = {name.split("/", 1)[1] for name in packed.getnames() if "/" in name}
+    wanted = {str(path.relative_to(SOURCE)) for part in ("bench", "torture") for path in (SOURCE / "tests" / part).rglob("*.py")}
+    assert len(wanted) > 20 and not (wanted | {"tests/bench/baseline.json"}) - names
+
+
 def test_lintian_finds_nothing(debs):
     done = subprocess.run(["lintian", "--fail-on=error,warning", "--tag-display-limit", "0", "--allow-root", *map(str, ours(debs))], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, check=False, timeout=300 * paths.PATIENCE)
@@ -108,25 +120,49 @@ def test_systemd_finds_nothing_in_the_unit(root):
 # -- booted ----------------------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="class")
-def machine(root, tmp_path_factory):
-    """apache2 with a guarded Location, in a sandbox stricter than Debian's own; the daemon with a secret from systemd and an impatient watchdog."""
-    (root.path / "etc/apache2/conf-enabled/guard.conf").write_text(GUARD)
+@contextlib.contextmanager
+def configured(root):
+    """apache2 with a guarded Location, in a sandbox stricter than Debian's own; the daemon with a secret from systemd and an impatient watchdog. What
+    the tests after it cannot do with is taken away however it ends, also where nothing boots."""
+    guard = root.path / "etc/apache2/conf-enabled/guard.conf"
+    folders = {unit: root.path / f"etc/systemd/system/{unit}.service.d" for unit in ("apache2", "mcpauth-admind")}
+    try:
+        configure(root, guard, folders)
+        yield
+    finally:
+        guard.unlink(missing_ok=True)
+        for folder in folders.values():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def configure(root, guard, folders):
+    guard.write_text(GUARD)
     secret = root.path / "etc/mcpauth/credentials/admin.token"
     secret.write_text("6c1f2a0d9b8e7c5a4f3d\n")
     secret.chmod(0o600)
     with open(root.path / "etc/mcpauth/mcpauth-admind.conf", "a", encoding="ascii") as f:
         f.write("AdminTokenFile credential:mcpauth_admin.token\nLogLevel info\n")
     for unit, lines in {"apache2": "ProtectSystem=strict\nReadWritePaths=/var/log/apache2 /run /var/lock", "mcpauth-admind": "WatchdogSec=3"}.items():
-        folder = root.path / f"etc/systemd/system/{unit}.service.d"
-        folder.mkdir()
-        (folder / "test.conf").write_text(f"[Service]\n{lines}\n")
-    with Booted(root, tmp_path_factory.mktemp("boot") / "console.log") as booted:
+        folders[unit].mkdir()
+        (folders[unit] / "test.conf").write_text(f"[Service]\n{lines}\n")
+
+
+@pytest.fixture(scope="class")
+def machine(root, tmp_path_factory):
+    with configured(root), Booted(root, tmp_path_factory.mktemp("boot") / "console.log") as booted:
         yield booted
         booted.run(["systemctl", "stop", "apache2", UNIT])  # as at a shutdown, with what it tidies up
-    for unit in ("apache2", "mcpauth-admind"):
-        shutil.rmtree(root.path / f"etc/systemd/system/{unit}.service.d")
-    (root.path / "etc/apache2/conf-enabled/guard.conf").unlink()
+
+
+def test_where_nothing_boots_apache_is_left_as_it_was(tmp_path):
+    """What could not be booted is skipped, and must not fail the tests that stand after it."""
+    kept = [tmp_path / name for name in ("etc/apache2/conf-enabled", "etc/mcpauth/credentials", "etc/systemd/system")]
+    for folder in kept:
+        folder.mkdir(parents=True)
+    with pytest.raises(pytest.skip.Exception), configured(SimpleNamespace(path=tmp_path)):
+        assert len(list(tmp_path.rglob("*.conf"))) == 4
+        pytest.skip("as Booted does")
+    assert not any((*kept[0].iterdir(), *kept[2].iterdir()))
 
 
 def log(machine):
@@ -161,6 +197,11 @@ class TestBooted:
         said = machine.run(["cat", f"/proc/{main_pid(machine)}/status"]).stdout
         assert re.search(r"^Seccomp:\s+2$", said, re.M) and re.search(r"^NoNewPrivs:\s+1$", said, re.M)
         assert re.search(r"^CapBnd:\s+0+$", said, re.M)
+
+    def test_httpd_does_not_wait_for_the_daemon(self, machine):
+        """One that reads its whole journal takes minutes until it is ready, and httpd can do without."""
+        assert UNIT in machine.show("apache2.service", "Wants").split()
+        assert UNIT not in machine.show("apache2.service", "After").split()
 
     def test_children_are_let_in_and_their_records_are_journalled(self, machine):
         """The peer's user is seen as it is, the socket is for httpd's group, and spool and policy can be written from httpd's sandbox."""
@@ -235,10 +276,19 @@ def test_removed_it_leaves_configuration_and_journal_and_a_working_httpd(root):
     assert (root.path / "etc/mcpauth/mcpauth-admind.conf").exists() and (root.path / "var/log/mcpauth/note").exists()
 
 
-def test_purged_it_leaves_nothing(root):
-    root.apt("purge", "libapache2-mod-mcp-auth", "mcpauth")
+def test_purged_it_leaves_nothing_but_the_user(root):
+    """A spool that is a file system of its own is emptied, and its mount point told of; the user stays, so that nobody inherits its files elsewhere."""
+    spool = "/var/spool/mcpauth"
+    root.run(["find", spool, "-mindepth", "1", "-delete"])
+    root.run(["mount", "-t", "tmpfs", "tmpfs", spool])
+    root.run(["touch", f"{spool}/note"])
+    said = root.apt("purge", "libapache2-mod-mcp-auth", "mcpauth").stdout
+    assert f"mcpauth: {spool} cannot be removed and stays" in said
+    assert root.run(["ls", "-A", spool]).stdout == ""
+    root.run(["umount", spool])
+    root.run(["rmdir", spool])
     root.apt("autoremove", "--purge")
     left = {path for path in everything(root) - root.before if "mcp" in path}
     assert not left
-    assert root.run(["getent", "passwd", "mcpauth"], check=False).returncode != 0
+    assert root.run(["getent", "passwd", "mcpauth"]).stdout.endswith(":/usr/sbin/nologin\n")
     assert root.run(["apachectl", "-t"]).stdout.splitlines()[-1] == "Syntax OK"

@@ -49,6 +49,9 @@ exec env -i container=mcpauth-test PATH=/usr/sbin:/usr/bin:/sbin:/bin \
   setpriv --bounding-set=-sys_module,-sys_time,-sys_rawio,-syslog /lib/systemd/systemd --show-status=0 </dev/null
 """
 SPACES = ["unshare", "--cgroup", "--mount", "--propagation", "private", "--pid", "--net", "--uts", "--ipc", "--fork", "--kill-child=SIGKILL"]
+# What systemctl is-system-running says of one that has come up, and of one that still starts its units.
+BOOTED = ("running", "degraded")
+BOOTING = ("initializing", "starting", "maintenance")
 _numbers = itertools.count()
 
 
@@ -78,14 +81,19 @@ class Booted:
             self._outer = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "sh", "-c", join + 'exec "$@"', "sh", *SPACES, "sh", "-c", INIT, "sh", str(root.path), kind],
                                            stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT)
         state = self._wait_booted()
-        if state not in ("running", "degraded"):
-            self.close()
-            pytest.skip(f"NOT TESTED: systemd does not come up in a root of its own ({state}): {self.log.read_text(errors='replace')[-500:]}")
+        if state in BOOTED:
+            return
+        jobs = self.run(["systemctl", "--no-pager", "list-jobs"], check=False).stdout if state in BOOTING and self._outer.poll() is None else ""
+        self.close()
+        said = f"systemd does not come up in a root of its own ({state}): {self.log.read_text(errors='replace')[-500:]}"
+        # It is there and waits for a unit: that is the unit's fault, and no lack of this machine.
+        assert state not in BOOTING, f"{said}\n{jobs}"
+        pytest.skip(f"NOT TESTED: {said}")
 
     def _wait_booted(self):
-        deadline = time.monotonic() + 60 * paths.PATIENCE
+        begun = time.monotonic()
         state = "nothing"
-        while time.monotonic() < deadline and self._outer.poll() is None and state not in ("running", "degraded"):
+        while self._outer.poll() is None and state not in BOOTED and time.monotonic() < begun + (300 if state in BOOTING else 60) * paths.PATIENCE:
             time.sleep(0.2)
             inner = Path(f"/proc/{self._outer.pid}/task/{self._outer.pid}/children").read_text(encoding="ascii").split()
             # Not before it is systemd: until then its namespaces are still being furnished.
