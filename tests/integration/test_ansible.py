@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 
+import jinja2
 import pytest
 import yaml
 
@@ -85,9 +86,40 @@ def test_every_option_of_a_location_stands_in_the_template():
 
 
 def test_no_task_that_touches_a_secret_shows_it():
-    """Whoever names mcpauth_secrets with its content is silent; nothing else of it is handed to a module."""
-    for path in (ROLE / "tasks").glob("*.yml"):
+    """Their content goes to one parameter of one module, which hides it; nothing else of the role asks for more than their names and readers."""
+    module = (COLLECTION / "plugins/modules/guarded_files.py").read_text()
+    assert '"content": {"type": "str", "required": True, "no_log": True}' in module
+    handed = []
+    for path in sorted((ROLE / "tasks").glob("*.yml")):
         for task in yaml.safe_load(path.read_text()):
-            if "item.content" in json.dumps(task):
-                assert task["no_log"] is True and task["diff"] is False, task["name"]
-                assert task["loop"] == "{{ mcpauth_secrets }}" and task["ansible.builtin.copy"]["mode"] == "0600"
+            handed += re.findall(r"mcpauth_secrets\b(?!\s*\|\s*selectattr\('reader', 'equalto', 'httpd'\) \| map\(attribute='name'\)|\s*\|\s*map\(attribute='name'\))[^}]*",
+                                 json.dumps({**task, "mcpauth.gateway.guarded_files": {**task.get("mcpauth.gateway.guarded_files", {}), "secrets": ""}}))
+    assert handed == []
+
+
+def rendered(issuers, *locations):
+    """The fragment as Ansible makes it of these variables and the defaults."""
+    environment = jinja2.Environment(trim_blocks=True)
+    environment.tests["search"] = lambda text, pattern: re.search(pattern, text) is not None
+    return environment.from_string(TEMPLATE).render({**DEFAULTS, "mcpauth_issuers": issuers, "mcpauth_locations": locations, "__mcpauth_secrets_dir": "/etc/mcpauth/secrets"})
+
+
+def test_every_issuer_has_a_line_of_its_own():
+    issuers = [{"url": "https://a.example/"}, {"url": "https://b.example/", "secret": "b", "algorithms": ["HS256"]}, {"url": "https://c.example/", "require": ["sub"]}]
+    lines = rendered(issuers, {"path": "/mcp", "resource": "https://x/mcp", "issuers": issuers, "scopes": ["a", "b"]}).splitlines()
+    said = ['MCPAuthIssuer "https://a.example/"', 'MCPAuthIssuer "https://b.example/" "secret=file:/etc/mcpauth/secrets/b" "alg=HS256"', 'MCPAuthIssuer "https://c.example/" "require=sub"']
+    assert [line for line in lines if "MCPAuthIssuer" in line] == said + [f"    {line}" for line in said]
+    assert '    MCPAuthScope "a" "b"' in lines
+
+
+@pytest.mark.parametrize("path", ["/", "/mcp", "/mcp/"])
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_no_path_of_a_client_becomes_a_part_of_the_upstreams_address(world, path, slash):
+    """With ProxyPass "http://127.0.0.1:3000" in Location "/", POST /@127.0.0.1:22/x would go to port 22."""
+    upstream, other = world.upstream(), world.upstream()
+    written = re.search(r'ProxyPass "(.*?)"', rendered([], {"path": path, "resource": "https://x/", "upstream": f"http://127.0.0.1:{upstream.port}{slash}"})).group(1)
+    httpd = world.httpd(modules=["proxy", "proxy_http"], locations={path: f'ProxyPass "{written}"'})
+    with other.untouched():
+        for rest in (f"@127.0.0.1:{other.port}/x", f"/@127.0.0.1:{other.port}/x", f"%40127.0.0.1:{other.port}/x", "1/x"):
+            httpd.post(path + rest, body="{}")
+    assert httpd.post(path, body="{}").status == 200 and upstream.last.path == "/"

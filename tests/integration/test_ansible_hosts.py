@@ -220,7 +220,7 @@ def test_an_interrupted_first_run_leaves_apache_serving(fleet, web1):
     """Everything of the run is killed while it is at work on the host; the next test is the run that finds what it left."""
     argv = fleet.argv(VARIABLES, "--limit", "web1")
     with subprocess.Popen(argv, env=fleet.env, cwd=fleet.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as process:
-        wait_until(lambda: web1.path("usr/local/sbin/mcpauth-admind").exists() or process.poll() is not None, 120, "the run has begun")
+        wait_until(lambda: web1.path("var/cache/mcpauth/mcpauth-admind").exists() or process.poll() is not None, 120, "the run has begun")
         assert process.poll() is None
         os.killpg(process.pid, signal.SIGKILL)
     assert not web1.path("etc/mcpauth/mcpauth-admind.conf").exists() and web1.untouched()
@@ -276,6 +276,8 @@ BROKEN = {
     "an operation": (location(operations=[{"operation": "tools/call"}]), "An entry of operations needs one of scopes and action"),
     "a foreign directive": (location(settings={"Options": "ExecCGI"}), "no directive of mod_mcp_auth"),
     "an own directive": (location(settings={"MCPAuthScope": "x"}), "has a directive that has a variable of its own"),
+    "an own directive in other letters": (location(settings={"MCPAuthSCope": "x"}), "has a directive that has a variable of its own"),
+    "a path that joins badly": (location(path="/", upstream="http://127.0.0.1:3000/api"), "ends in / and its upstream does not"),
     "the world": ({"mcpauth_listen": "0.0.0.0:9860"}, "mcpauth_listen is not on loopback"),
     "an own key": ({"mcpauth_daemon_settings": {"listen": "x"}}, "has a key that the role sets itself"),
     "no tree": ({"mcpauth_tree": "/nowhere"}, "mcpauth_tree is no folder on the controller"),
@@ -329,6 +331,42 @@ def test_secrets_are_in_their_files_and_nowhere_else(fleet, web1):
         assert (found / name).read_text() == secret and (found / name).stat().st_mode & 0o777 == 0o600
         assert web1.root.run(["stat", "-c", "%U", f"/etc/mcpauth/secrets/{name}"]).stdout.strip() == user
     assert all(secret not in p.read_text(errors="replace") for p in web1.path("etc").rglob("*") if p.is_file() and p.parent != found)
+
+
+def test_a_secret_that_apache_refuses_is_put_back_and_the_next_run_is_not_locked_out(fleet, web1):
+    """Three mistakes: in a run, on the disk already, and in a module that cannot be loaded."""
+    def shared(secret):
+        issuers = [*VARIABLES["mcpauth_issuers"], {"url": "https://hs.example.com/", "secret": "shared", "algorithms": ["HS256"]}]
+        return {**VARIABLES, "mcpauth_issuers": issuers, "mcpauth_secrets": [{"name": "shared", "content": secret, "reader": "httpd"}]}
+
+    good, short = os.urandom(24).hex(), "sh0rt" + os.urandom(4).hex()
+    fleet.play(shared(good), "--limit", "web1").good()
+    before = web1.tree("etc", "usr/local", "usr/lib/apache2")
+    play = fleet.play(shared(short), "--limit", "web1", "-vvv", "--diff")
+    assert play.failed["web1"].startswith("Apache refuses the new configuration:") and play.failed["web1"].endswith("the files are as they were"), play.failed
+    assert short not in play.text and good not in play.text
+    assert web1.tree("etc", "usr/local", "usr/lib/apache2") == before and web1.root.run(["apachectl", "-t"], check=False).returncode == 0
+    web1.path("etc/mcpauth/secrets/shared").write_text(short)
+    assert web1.root.run(["apachectl", "-t"], check=False).returncode != 0
+    fleet.play(shared(good), "--limit", "web1").good()
+    module = web1.path("usr/lib/apache2/modules/mod_mcp_auth.so")
+    module.unlink()
+    module.write_text("no module")
+    fleet.play(VARIABLES, "--limit", "web1").good()
+    assert web1.root.run(["apachectl", "-t"], check=False).returncode == 0 and web1.untouched()
+
+
+def test_a_module_that_apache_refuses_is_put_back(fleet, web1):
+    """A tree for another machine, say."""
+    staged = next((fleet.folder / "stage").rglob("mod_mcp_auth.so"))
+    right, before = staged.read_bytes(), web1.tree("etc", "usr/local", "usr/lib/apache2")
+    staged.write_bytes(b"no module")
+    try:
+        play = fleet.play(VARIABLES, "--limit", "web1")
+        assert "Apache refuses the new configuration" in play.failed["web1"] and web1.tree("etc", "usr/local", "usr/lib/apache2") == before and web1.untouched()
+    finally:
+        staged.write_bytes(right)
+    fleet.play(VARIABLES, "--limit", "web1").good()
 
 
 def test_what_the_daemon_refuses_is_put_back(fleet, web1):
@@ -396,10 +434,13 @@ def test_with_systemd_the_units_are_in_place_and_only_what_changed_is_restarted(
 
 
 def test_absent_leaves_apache_as_it_was(fleet, web1):
+    """What others have put beside the role's files stays."""
+    web1.write("etc/mcpauth/credentials/theirs", "x")
     play = fleet.play({**VARIABLES, "mcpauth_state": "absent"}, "--limit", "web1").good()
     assert play.changed and web1.tree(*APACHE) == fleet.before and web1.untouched()
     wait_until(lambda: web1.call()[0] == 404, 20, "nothing is behind the path any more")
-    assert not web1.path("etc/mcpauth").exists() and not list(web1.path("usr/local").rglob("mcpauth*"))
+    assert set(web1.tree("etc/mcpauth")) == {"etc/mcpauth/credentials", "etc/mcpauth/credentials/theirs"}
+    assert not list(web1.path("usr/local").rglob("mcpauth*")) and not web1.path("var/cache/mcpauth").exists()
     assert list(web1.path("var/log/mcpauth").glob("*.jsonl*")), "the journal is evidence"
     assert fleet.play({**VARIABLES, "mcpauth_state": "absent"}, "--limit", "web1").good().stats["web1"]["changed"] == 0
 

@@ -4,6 +4,7 @@
 guarded_files promises: all files change or none, whatever ends it and wherever; preflight promises: one sentence for what stands in the way."""
 import json
 import os
+import pwd
 import signal
 import subprocess
 
@@ -14,8 +15,8 @@ from harness import SOURCE, free_port, wait_until
 MODULES = SOURCE / "ansible/plugins/modules"
 
 
-def spawn(name, arguments, check=False, wrapper=()):
-    text = json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_check_mode": check}})
+def spawn(name, arguments, check=False, diff=False, wrapper=()):
+    text = json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_check_mode": check, "_ansible_diff": diff}})
     process = subprocess.Popen([*wrapper, "/usr/bin/python3", "-B", str(MODULES / f"{name}.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                text=True, start_new_session=True)
     process.stdin.write(text)
@@ -25,7 +26,12 @@ def spawn(name, arguments, check=False, wrapper=()):
 
 
 def run(name, arguments, **more):
-    out, err = spawn(name, arguments, **more).communicate(timeout=60)
+    process = spawn(name, arguments, **more)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
     assert out, err
     return json.loads(out)
 
@@ -56,7 +62,8 @@ while True:
         (folder / "conf").write_text("old\n")
         (folder / "program.py").write_text(self.PROGRAM)
         (folder / "start.sh").write_text(f"setsid /usr/bin/python3 {folder}/program.py {folder} </dev/null >/dev/null 2>&1 & echo $! >>{folder}/started\n"
-                                         f"while ! [ -s {folder}/pid ] || ! kill -0 $(cat {folder}/pid); do sleep 0.02; done 2>/dev/null\n")
+                                         "n=0\n"
+                                         f"while ! [ -s {folder}/pid ] || ! kill -0 $(cat {folder}/pid); do n=$((n + 1)); [ $n -lt 500 ] || exit 1; sleep 0.02; done 2>/dev/null\n")
         self.start()
 
     def start(self):
@@ -183,6 +190,62 @@ def test_absent_takes_all_away_and_the_record_with_it(service):
     assert set(service.state()) == {"conf"}
 
 
+def test_secrets_and_programs_go_back_with_the_rest(service, tmp_path):
+    """To their bytes, modes and owners; and of the secrets nothing is shown, of which one stands in the line that is complained of."""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "program").write_bytes(b"old \xff\x00")
+    os.chmod(tmp_path / "program", 0o751)
+    os.chown(tmp_path / "program", 1234, 2345)
+    (tmp_path / "staged").write_bytes(b"new \xfe\x00")
+
+    def arguments(secret):
+        base = service.arguments()
+        return {**base, "files": [*base["files"], {"path": f"{tmp_path}/program", "source": f"{tmp_path}/staged", "mode": "0755"}],
+                "secrets": [{"name": "one", "content": secret, "reader": "daemon"}], "secrets_dir": f"{tmp_path}/secrets", "secrets_owner": "nobody",
+                "test": ["sh", "-c", f"! grep -q bad {tmp_path}/secrets/one || {{ echo 'Error on line 1 of {tmp_path}/secrets/one:'; exit 1; }}"]}
+
+    def places():
+        return {name: ((tmp_path / name).read_bytes(), (tmp_path / name).stat().st_mode & 0o7777, (tmp_path / name).stat().st_uid, (tmp_path / name).stat().st_gid)
+                for name in ("program", "secrets/one") if (tmp_path / name).exists()}
+
+    before = places()
+    said = run("guarded_files", arguments("bad c4n4ry\nmore"), diff=True)
+    assert said["failed"] and places() == before == {"program": (b"old \xff\x00", 0o751, 1234, 2345)} and "c4n4ry" not in json.dumps(said)
+    done = run("guarded_files", arguments("good c4n4ry"), diff=True)
+    nobody = pwd.getpwnam("nobody").pw_uid
+    assert done["changed"] and places() == {"program": (b"new \xfe\x00", 0o755, 0, 0), "secrets/one": (b"good c4n4ry", 0o600, nobody, 0)}
+    assert "c4n4ry" not in json.dumps(done) and not run("guarded_files", arguments("good c4n4ry"))["changed"]
+    before = places()
+    assert run("guarded_files", arguments("bad c4n4ry"))["failed"] and places() == before
+
+
+def test_forget_takes_what_was_made_and_nothing_else(service, tmp_path):
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/theirs").write_text("x")
+    secret = {"secrets": [{"name": "one", "content": "1234567"}], "secrets_dir": f"{tmp_path}/secrets"}
+    run("guarded_files", service.arguments(**secret))
+    run("guarded_files", service.arguments(secrets_dir=f"{tmp_path}/secrets"))
+    assert (tmp_path / "secrets/one").exists(), "it is not named any more; the service may still have it open"
+    gone = {**service.arguments(), "files": [], "absent": [f"{service.folder}/not-there"], "forget": True, "reload": []}
+    assert run("guarded_files", gone)["changed"] and not run("guarded_files", gone)["changed"]
+    assert service.state() == {} and [p.name for p in (tmp_path / "secrets").iterdir()] == ["theirs"]
+
+
+def test_old_files_that_are_refused_too_stay_on_record(service):
+    """As long as the test does not pass, what the next run has to put back is known, and preflight lets it come so far."""
+    (service.folder / "conf").write_text("old and bad\n")
+    said = run("guarded_files", service.arguments("new and bad\n"))
+    assert "the files are as they were, and The service refuses those too" in said["msg"] and "record.undo" in service.state()
+    assert service.state()["conf"] == "old and bad\n"
+    good = run("guarded_files", service.arguments())
+    assert good["changed"] and good["healed"] and service.taken == "new\n" and "record.undo" not in service.state()
+
+
+def test_a_service_that_is_not_reloaded_with_the_old_files_either_is_told_of(service):
+    said = run("guarded_files", service.arguments(reload=["sh", "-c", f"echo no luck with $(cat {service.folder}/conf); exit 3"]))
+    assert "cannot be reloaded: no luck with new" in said["msg"] and "could not be reloaded with those either: no luck with old" in said["msg"]
+
+
 def test_no_room_on_the_disk_leaves_everything_as_it_is(tmp_path):
     """On a disk of its own that is full but for a page; it is mounted for the module alone."""
     arguments = {"name": "The service", "record": f"{tmp_path}/record", "files": [{"path": f"{tmp_path}/disk/{name}", "content": name * 6000} for name in "ab"]}
@@ -237,6 +300,8 @@ PROBLEMS = {
     "broken before": ({"config": "Nonsense 1\n"}, {}, ["Apache's configuration was broken before this role came"]),
     "loaded elsewhere": ({"config": "#\nLoadModule  mcp_auth_module /x/y.so\n"}, {}, ["another file loads mcp_auth_module ({folder}/site.conf:2)"]),
     "another module": ({"config": "<location /mcp/>\n  AuthType openid-connect\n</location>\n"}, {}, ["guarded by another module already (AuthType openid-connect, {folder}/site.conf:2)"]),
+    "another module by an expression": ({"config": '<LocationMatch "^/m[c]p">\nAuthType Basic\n</LocationMatch>\n<Location ~ "^/other">\nAuthType Basic\n</Location>\nAuthType Basic\n'},
+                                        {}, ["Location /mcp is guarded by another module already (AuthType Basic, {folder}/site.conf:2)"]),
     "guarded by hand": ({"config": '<Location "/mcp">\nMCPAuth Shadow\n</Location>\n'}, {}, ["Location /mcp is in mcpauth_locations and also at {folder}/site.conf:2"]),
     "passed on": ({"config": "ProxyPass /mcp http://127.0.0.1:1/\n"}, {}, ["/mcp is passed on already at {folder}/site.conf:1"]),
     "passed on inside": ({"config": '<Location "/mcp">\n\tProxyPass "http://127.0.0.1:1/"\n</Location>\n'}, {}, ["/mcp is passed on already at {folder}/site.conf:2"]),
@@ -257,6 +322,17 @@ def test_each_obstacle_is_named_in_one_sentence(tmp_path, kind):
 def test_after_an_interrupted_run_the_configuration_is_not_judged(tmp_path):
     (tmp_path / "undo").write_text("{}")
     assert Apache(tmp_path, config="Nonsense 1\n").look(undo=str(tmp_path / "undo")) == []
+
+
+@pytest.mark.parametrize("asked", ["own_files", "own_places"])
+def test_what_the_role_put_there_itself_does_not_lock_it_out(tmp_path, asked):
+    """The next step puts it right, or is refused by Apache's test."""
+    def judged(name):
+        own = {"own_files": [f"{tmp_path}/own.conf"]}
+        return host.look(**{**own, asked: [f"{tmp_path}/own.conf", f"{tmp_path}/{name}"]})
+
+    host = Apache(tmp_path, config="Nonsense 1\n")
+    assert judged("site.conf") == [] and "was broken before" in judged("other.conf")[0]
 
 
 def test_a_port_that_another_program_has_is_named_with_it(tmp_path):

@@ -10,11 +10,12 @@ module: guarded_files
 short_description: Change the configuration of a running service as one step, or not at all
 description:
   - Writes the files, runs O(test), then O(reload). When a step fails, every file is as it was before, and the service goes on as it was.
-  - What is needed to put the files back is on disk before the first of them changes. A run that was killed is undone by the next.
+  - What is needed to put the files back is on disk before the first of them changes, and stays there until O(test) passes with the old ones.
+    A run that was killed is undone by the next.
   - The service is reloaded again where a run ended between the change and the reload.
 options:
   files:
-    description: Each with C(path), and either C(content) or C(link).
+    description: Each with C(path), and one of C(content), C(source) and C(link).
     type: list
     elements: dict
     default: []
@@ -26,24 +27,55 @@ options:
       content:
         description: What the file has to contain.
         type: str
+      source:
+        description: A file on the host with what it has to contain, of any kind; a diff does not show it.
+        type: path
       link:
         description: What the symbolic link has to point to.
         type: str
       mode:
-        description: Of a file with content, four octal digits.
+        description: Of a file with content, four octal digits; it belongs to root.
         type: str
         default: "0644"
+  secrets:
+    description: Files with mode 0600 of which nothing is ever shown.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Of the file in O(secrets_dir).
+        type: str
+        required: true
+      content:
+        description: What the file has to contain.
+        type: str
+        required: true
+      reader:
+        description: Not looked at here; it may stay in a list that was sorted by it.
+        type: str
+  secrets_dir:
+    description: Where the secrets are.
+    type: path
+  secrets_owner:
+    description: To whom they belong.
+    type: str
+    default: root
   absent:
     description: Paths where nothing must be.
     type: list
     elements: str
     default: []
+  forget:
+    description: Whether nothing must be where the record says that files were made, too.
+    type: bool
+    default: false
   record:
-    description: A file in which the module remembers what the service was last given.
+    description: A file in which the module remembers what the service was last given, and where.
     type: path
     required: true
   watched:
-    description: Other files that the service reads at a reload, or folders of such; a change in them makes one due.
+    description: Other files that the service reads at a reload, or folders of such; a change in them makes one due. Those of O(files) need not be named.
     type: list
     elements: str
     default: []
@@ -112,6 +144,7 @@ import errno
 import hashlib
 import json
 import os
+import pwd
 import re
 import signal
 import tempfile
@@ -119,6 +152,8 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+# No command of a service takes longer; a start that waits for ever must not keep the host for ever.
+COMMAND_SECONDS = 300
 NOISE = re.compile(r"^(AH00558|AH00014|Action '|The Apache error log|Syntax OK|\[.*(warn|notice|info)\])")
 
 
@@ -133,11 +168,16 @@ def look(path):
             return {"link": os.readlink(path)}
         with open(path, "rb") as f:
             content = f.read().decode("utf-8", "surrogateescape")
-            return {"content": content, "mode": "%04o" % (os.fstat(f.fileno()).st_mode & 0o7777)}
+            info = os.fstat(f.fileno())
+            return {"content": content, "mode": "%04o" % (info.st_mode & 0o7777), "uid": info.st_uid, "gid": info.st_gid}
     except EnvironmentError as e:
         if e.errno in (errno.ENOENT, errno.ENOTDIR):
             return None
         raise
+
+
+def file_of(content, mode, uid=0):
+    return {"content": content, "mode": mode, "uid": uid, "gid": 0}
 
 
 def put(path, wanted):
@@ -156,6 +196,7 @@ def put(path, wanted):
             with os.fdopen(handle, "wb") as f:
                 f.write(wanted["content"].encode("utf-8", "surrogateescape"))
                 f.flush()
+                os.fchown(f.fileno(), wanted.get("uid", 0), wanted.get("gid", 0))
                 os.fchmod(f.fileno(), int(wanted["mode"], 8))
                 os.fsync(f.fileno())
         os.rename(temporary, path)
@@ -166,7 +207,7 @@ def put(path, wanted):
 
 
 def put_json(path, value):
-    put(path, None if value is None else {"content": json.dumps(value, sort_keys=True) + "\n", "mode": "0600"})
+    put(path, None if value is None else file_of(json.dumps(value, sort_keys=True) + "\n", "0600"))
 
 
 def get_json(path):
@@ -188,17 +229,35 @@ def fingerprint(path):
         return None
 
 
-def shape(entry):
+def uid_of(name, check_mode):
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        if check_mode:  # it is made by a task before this one, which has only said so
+            return -1
+        raise Refused("there is no user %s" % name)
+
+
+def shape(entry, check_mode):
     """An element of "files" in the shape of look()."""
-    if (entry["content"] is None) == (entry["link"] is None):
-        raise Refused("%s needs either content or link" % entry["path"])
-    return {"link": entry["link"]} if entry["link"] is not None else {"content": entry["content"], "mode": entry["mode"]}
+    if sum(entry[key] is not None for key in ("content", "source", "link")) != 1:
+        raise Refused("%s needs one of content, source and link" % entry["path"])
+    if entry["link"] is not None:
+        return {"link": entry["link"]}
+    if entry["source"] is None:
+        return file_of(entry["content"], entry["mode"])
+    found = look(entry["source"])
+    if not found or "content" not in found:
+        if check_mode:  # as with the user
+            return file_of("", entry["mode"])
+        raise Refused("%s is no file" % entry["source"])
+    return file_of(found["content"], entry["mode"])
 
 
-def shown(value):
+def shown(value, silent):
     if value is None:
         return ""
-    return "-> %s\n" % value["link"] if "link" in value else value["content"]
+    return "-> %s\n" % value["link"] if "link" in value else "(not shown)\n" if silent else value["content"]
 
 
 class Change(object):
@@ -206,9 +265,22 @@ class Change(object):
         self.module = module
         self.p = module.params
         self.undo_path = self.p["record"] + ".undo"
-        self.wanted = dict((path, None) for path in self.p["absent"])
-        self.wanted.update((f["path"], shape(f)) for f in self.p["files"])
+        self.wanted = dict((path, None) for path in self.p["absent"] + (self.remembered("made") or [] if self.p["forget"] else []))
+        self.wanted.update((f["path"], shape(f, module.check_mode)) for f in self.p["files"])
+        secrets = self.secrets()
+        self.wanted.update(secrets)
+        self.silent = set(secrets) | set(f["path"] for f in self.p["files"] if f["source"])
         self.healed = False
+
+    def remembered(self, key):
+        found = get_json(self.p["record"])
+        return found.get(key) if isinstance(found, dict) else None
+
+    def secrets(self):
+        if self.p["secrets"] and not self.p["secrets_dir"]:
+            raise Refused("secrets need secrets_dir")
+        uid = uid_of(self.p["secrets_owner"], self.module.check_mode) if self.p["secrets"] else 0
+        return dict((os.path.join(self.p["secrets_dir"], s["name"]), file_of(s["content"], "0600", uid)) for s in self.p["secrets"])
 
     # -- the service -------------------------------------------------------------------------------------------------------------
 
@@ -225,7 +297,8 @@ class Change(object):
             return None
 
     def run(self, argv):
-        status, out, err = self.module.run_command(argv)
+        # In the foreground: whoever ends this module's group of processes ends the command with it.
+        status, out, err = self.module.run_command(["timeout", "--foreground", "-k", "5", str(COMMAND_SECONDS)] + argv)
         lines = [line.strip() for line in (out + "\n" + err).splitlines() if line.strip() and not NOISE.match(line)]
         return status, " ".join(lines[-6:]) or "exit status %d" % status
 
@@ -235,6 +308,8 @@ class Change(object):
         if not found:
             return ""
         path, number = found.group(2), int(found.group(1) or found.group(3))
+        if path in self.silent:
+            return ""
         value = self.wanted.get(path) or {}
         if "link" in value:
             value = self.wanted.get(os.path.normpath(os.path.join(os.path.dirname(path), value["link"]))) or {}
@@ -280,22 +355,34 @@ class Change(object):
         self.healed = True
         if not self.module.check_mode:
             self.put_back(undo)
+            put_json(self.undo_path, None)
 
     def put_back(self, undo):
         for path, value in undo.items():
             if look(path) != value:
                 put(path, value)
-        put_json(self.undo_path, None)
 
     def roll_back(self, undo, had_reload, pid):
         """What the operator has to be told besides, or ""."""
         self.put_back(undo)
+        status, said = self.run(self.p["test"]) if self.p["test"] else (0, "")
+        nothing_before = all(value is None for value in undo.values())
+        if status == 0 or nothing_before:
+            put_json(self.undo_path, None)
+        if status:
+            return "" if nothing_before else ", and %s refuses those too: %s" % (self.p["name"], said)
         if had_reload and pid is not None and self.p["pidfile"] and self.pid() is None and self.p["start"]:
             status, said = self.run(self.p["start"])
             return "; it was started again" if status == 0 else "; it could not be started again: %s" % said
         if had_reload and self.p["reload"] and self.pid() is not None:
-            self.run(self.p["reload"])
+            status, said = self.run(self.p["reload"])
+            return "" if status == 0 else ", and %s could not be reloaded with those either: %s" % (self.p["name"], said)
         return ""
+
+    def made(self):
+        """What is put in place now, and secrets of earlier runs: no package takes those over when they are not named any more."""
+        earlier = [path for path in self.remembered("made") or [] if os.path.dirname(path) == self.p["secrets_dir"]]
+        return sorted(set(path for path in self.wanted if self.wanted[path] is not None).union(earlier))
 
     def apply(self, digest, differing, undo):
         pid, had_reload = self.pid(), False
@@ -306,7 +393,7 @@ class Change(object):
             self.test()
             had_reload = True
             reloaded = self.reload()
-            put_json(self.p["record"], digest)
+            put_json(self.p["record"], None if digest is None else {"digest": digest, "made": self.made()})
             put_json(self.undo_path, None)
             return reloaded
         except (Refused, EnvironmentError) as e:
@@ -322,21 +409,27 @@ class Change(object):
         self.heal()
         undo = dict((path, look(path)) for path in self.wanted)
         differing = sorted(path for path in self.wanted if undo[path] != self.wanted[path])
+        watched = [fingerprint(path) for path in self.p["watched"] if path not in self.wanted]
+        text = json.dumps([self.wanted, watched], sort_keys=True)
         nothing = all(value is None for value in self.wanted.values())
-        text = json.dumps([self.wanted, [fingerprint(path) for path in self.p["watched"]]], sort_keys=True)
         digest = None if nothing else hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-        due = bool(differing) or get_json(self.p["record"]) != digest or self.healed
-        diff = [{"before": shown(undo[p]), "after": shown(self.wanted[p]), "before_header": p, "after_header": p} for p in differing]
+        due = bool(differing) or self.remembered("digest") != digest or self.healed
+        diff = [{"before": shown(undo[p], p in self.silent), "after": shown(self.wanted[p], p in self.silent), "before_header": p, "after_header": p}
+                for p in differing]
         reloaded = self.apply(digest, differing, undo) if due and not self.module.check_mode else False
         self.module.exit_json(changed=due, diff=diff, reloaded=reloaded, healed=self.healed)
 
 
 def main():
     entry = {"path": {"type": "path", "required": True}, "content": {"type": "str"}, "link": {"type": "str"},
-             "mode": {"type": "str", "default": "0644"}}
+             "source": {"type": "path"}, "mode": {"type": "str", "default": "0644"}}
+    secret = {"name": {"type": "str", "required": True}, "content": {"type": "str", "required": True, "no_log": True}, "reader": {"type": "str"}}
     command = {"type": "list", "elements": "str", "default": []}
     module = AnsibleModule(supports_check_mode=True, argument_spec={
         "files": {"type": "list", "elements": "dict", "default": [], "options": entry}, "absent": command,
+        "secrets": {"type": "list", "elements": "dict", "default": [], "options": secret, "no_log": False},
+        "secrets_dir": {"type": "path", "no_log": False}, "secrets_owner": {"type": "str", "default": "root", "no_log": False},
+        "forget": {"type": "bool", "default": False},
         "record": {"type": "path", "required": True}, "watched": command, "test": command, "reload": command,
         "start": command, "pidfile": {"type": "str", "default": ""}, "renewed": {"type": "str", "default": ""},
         "patience": {"type": "int", "default": 30}, "name": {"type": "str", "required": True}})

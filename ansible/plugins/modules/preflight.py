@@ -29,6 +29,11 @@ options:
     type: list
     elements: str
     default: []
+  own_places:
+    description: What the role puts in place besides; a complaint of Apache that names it, one of the files, or a message of the module, is the next step's to mend.
+    type: list
+    elements: str
+    default: []
   undo:
     description: While this file exists, an interrupted run is to be undone first, and Apache's configuration is not judged.
     type: str
@@ -81,6 +86,7 @@ import re
 from ansible.module_utils.basic import AnsibleModule
 
 LISTENING = "0A"
+COMMAND_SECONDS = 120
 CONFIGURATION_BYTES = 4 * 1024 * 1024
 
 
@@ -116,18 +122,26 @@ def owner(inodes):
 
 
 def sections(lines):
-    """(number, path of the <Location> around it or None, directive, first argument) of each line."""
+    """(number, path of the <Location> around it or None, directive, first argument) of each line. A regular expression for paths stands as it is after "~"."""
     path = None
     for number, line in enumerate(lines, 1):
-        opening = re.match(r"\s*<Location\s+\"?([^\">~]+?)\"?\s*>", line, re.I)
+        opening = re.match(r"\s*<Location(Match\s|\s+~|)\s*\"?([^\">]+?)\"?\s*>", line, re.I)
         if opening:
-            path = opening.group(1)
-        elif re.match(r"\s*</Location>", line, re.I):
+            path = ("~" if opening.group(1) else "") + opening.group(2).strip()
+        elif re.match(r"\s*</Location(Match)?>", line, re.I):
             path = None
         else:
             words = re.match(r"\s*(\w+)\s+\"?([^\s\"]+)", line)
             if words:
                 yield number, path, words.group(1).lower(), words.group(2)
+
+
+def matching(pattern, paths):
+    """The first path that a <LocationMatch> has in it, or None. Apache's expressions are nearly Python's; what only Apache understands matches nothing."""
+    try:
+        return next((path for path in paths if re.search(pattern, path or "/")), None)
+    except re.error:
+        return None
 
 
 class Preflight(object):
@@ -137,12 +151,16 @@ class Preflight(object):
         self.version = ""
         self.problems = []
 
+    def ask(self, *options):
+        """What apachectl says; one that waits for a passphrase must not keep the host for ever."""
+        return self.module.run_command(["timeout", "--foreground", "-k", "5", str(COMMAND_SECONDS), self.p["apachectl"]] + list(options))
+
     def apache(self):
         """Whether there is one at all."""
         if not os.access(self.p["apachectl"], os.X_OK):
             self.problems.append("there is no Apache on this host (%s is missing): install it first" % self.p["apachectl"])
             return False
-        out = self.module.run_command([self.p["apachectl"], "-v"])[1]
+        out = self.ask("-v")[1]
         found = re.search(r"Apache/(\d+\.\d+\.\d+)", out)
         self.version = found.group(1) if found else ""
         if not found or numbers(self.version) < numbers(self.p["oldest"]):
@@ -153,15 +171,16 @@ class Preflight(object):
         """Whether it is good as it is now: what was broken before is not ours to judge by."""
         if self.p["undo"] and os.path.exists(self.p["undo"]):
             return
-        status, out, err = self.module.run_command([self.p["apachectl"], "-t"])
-        if status:
+        status, out, err = self.ask("-t")
+        ours = any(place in out + err for place in self.p["own_files"] + self.p["own_places"]) or re.search(r"\bMCPA\d{4}\b", out + err)
+        if status and not ours:
             said = " ".join(line for line in (out + err).splitlines() if line and not re.match(r"AH00558|Action '|The Apache error", line))
             self.problems.append("Apache's configuration was broken before this role came, so nothing is changed: %s" % said)
 
     def foreign_lines(self):
         """(file, number, Location, directive, argument) of all that is not the role's own."""
         own = set(os.path.realpath(path) for path in self.p["own_files"])
-        out = self.module.run_command([self.p["apachectl"], "-t", "-D", "DUMP_INCLUDES"])[1]
+        out = self.ask("-t", "-D", "DUMP_INCLUDES")[1]
         for name in re.findall(r"^\s*\([*\d]+\)\s+(/.*)$", out, re.M):
             if os.path.realpath(name) in own or not os.path.isfile(name):
                 continue
@@ -174,7 +193,11 @@ class Preflight(object):
         guarded = dict((entry["path"].rstrip("/"), entry) for entry in self.p["locations"])
         for name, number, path, directive, argument in self.foreign_lines():
             where = "%s:%d" % (name, number)
-            entry = guarded.get((path or "").rstrip("/")) if path else None
+            if path and path.startswith("~"):
+                path = matching(path[1:], guarded)
+                if directive == "proxypass":
+                    continue
+            entry = guarded.get(path.rstrip("/")) if path is not None else None
             if directive == "loadmodule" and argument == "mcp_auth_module":
                 self.problems.append("another file loads mcp_auth_module (%s): take that line out, the role loads it" % where)
             elif directive == "authtype" and entry and argument.lower() != "none":
@@ -232,7 +255,7 @@ def main():
     texts = {"type": "list", "elements": "str", "default": []}
     Preflight(AnsibleModule(supports_check_mode=True, argument_spec={
         "apachectl": {"type": "str", "required": True}, "oldest": {"type": "str", "required": True},
-        "module_dir": {"type": "str", "required": True}, "own_files": texts, "undo": {"type": "str", "default": ""},
+        "module_dir": {"type": "str", "required": True}, "own_files": texts, "own_places": texts, "undo": {"type": "str", "default": ""},
         "locations": {"type": "list", "elements": "dict", "default": []}, "listen": {"type": "str", "default": ""},
         "daemon": {"type": "str", "default": "mcpauth-admind"}, "directories": texts, "free_mb": {"type": "int", "default": 0}})).main()
 
