@@ -235,7 +235,7 @@ def test_shadow_notes_and_lets_in(world):
         line, = s.admind.wait_journal(1, reason="stream_limit", decision="limit", method=method)
         assert line["status"] == status and line["sub"] == "alice" and line["location"] == "/required"
     # A GET is refused before its record is promised.
-    assert len(s.admind.journal_lines(event="decision", location="/required", method="GET")) == 2
+    assert len(s.admind.wait_journal(2, event="decision", location="/required", method="GET")) == 2
     assert s.admind.metric("mcpauth_denials_total", location="/required", reason="stream_limit") == 2
 
 

@@ -8,6 +8,7 @@ import queue
 import select
 import threading
 import time
+import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from .process import free_port
@@ -91,7 +92,7 @@ class Upstream:
                 return accepted
 
             def handle_error(self, *_):
-                pass
+                traceback.print_exc()  # clients that leave are no errors (handle_one_request); shown with the test that fails
 
         self._server = Server(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
