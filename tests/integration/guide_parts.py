@@ -34,7 +34,7 @@ NEEDED = {"OAuth2": ["authz_user", "oauth2"], "OIDC": ["authz_user", "auth_openi
 def modules(text):
     found = ["proxy", "proxy_http", *dict.fromkeys(name for word, names in NEEDED.items() if word in text for name in names)]
     if "oauth2" in found and not (paths.APACHE_MODULES / "mod_oauth2.so").exists():
-        pytest.skip("mod_oauth2 is not installed: apt-get install libapache2-mod-oauth2")
+        pytest.skip("NOT TESTED: mod_oauth2 is not installed: apt-get install libapache2-mod-oauth2")
     return found
 
 
