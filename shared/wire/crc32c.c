@@ -30,7 +30,7 @@ static const uint32_t table[8][256] = {
     ROW(0x493c7d27, 0x9278fa4e, 0x211d826d, 0x423b04da, 0x847609b4, 0x0d006599, 0x1a00cb32, 0x34019664),
 };
 
-uint32_t mcpa_crc32c(uint32_t crc, const void *bytes, size_t len)
+uint32_t mcpa_crc32c_by_table(uint32_t crc, const void *bytes, size_t len)
 {
     const unsigned char *at = bytes;
     uint32_t c = ~crc;
@@ -47,3 +47,29 @@ uint32_t mcpa_crc32c(uint32_t crc, const void *bytes, size_t len)
     }
     return ~c;
 }
+
+#if defined(__x86_64__)
+/* SSE4.2 has the instruction for this very polynomial: eight bytes a step. */
+__attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t crc, const unsigned char *at, size_t len)
+{
+    uint64_t c = ~crc;
+
+    for (; len >= 8; at += 8, len -= 8) {
+        c = __builtin_ia32_crc32di(c, mcpa_le64_get(at));
+    }
+    for (; len > 0; at++, len--) {
+        c = __builtin_ia32_crc32qi((uint32_t)c, *at);
+    }
+    return ~(uint32_t)c;
+}
+
+uint32_t mcpa_crc32c(uint32_t crc, const void *bytes, size_t len)
+{
+    return __builtin_cpu_supports("sse4.2") ? by_instruction(crc, bytes, len) : mcpa_crc32c_by_table(crc, bytes, len);
+}
+#else
+uint32_t mcpa_crc32c(uint32_t crc, const void *bytes, size_t len)
+{
+    return mcpa_crc32c_by_table(crc, bytes, len);
+}
+#endif
