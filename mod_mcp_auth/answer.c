@@ -8,9 +8,11 @@
 #include "mod_core.h"
 #include "respond.h"
 
-#define FILTER_ANSWER "MCPAUTH_ANSWER"
-#define FILTER_DENIAL "MCPAUTH_DENIAL"
-#define EXPOSED       "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After, RateLimit, RateLimit-Policy, X-Request-ID"
+#define EXPOSED "WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, Retry-After, RateLimit, RateLimit-Policy, X-Request-ID"
+
+/* Added by these handles: a name would be looked up for each request. */
+static ap_filter_rec_t *answer_filter;
+static ap_filter_rec_t *denial_filter;
 
 /* Those of the upstream and of mod_headers are taken out: who is let in is written in one place, and browsers refuse a header
  * that comes twice. */
@@ -110,7 +112,7 @@ void mod_mcp_answer_insert_filter(request_rec *r)
     }
     /* Said again: DirectoryIndex replaces what the gate set by what its subrequest had. */
     r->no_cache = 1;
-    ap_add_output_filter(FILTER_ANSWER, verdict, r, r->connection);
+    ap_add_output_filter_handle(answer_filter, verdict, r, r->connection);
 }
 
 /* Takes the place of httpd's canned page, which comes as one brigade with its end. */
@@ -142,7 +144,7 @@ static void take_over(request_rec *r, mod_mcp_verdict_t *verdict)
     }
     mod_mcp_respond_headers(r, verdict, &policy);
     if (!ap_response_code_string(r, ap_index_of_response(HTTP_FORBIDDEN))) {
-        ap_add_output_filter(FILTER_DENIAL, (void *)(uintptr_t)mod_mcp_respond_body(r, verdict), r, r->connection);
+        ap_add_output_filter_handle(denial_filter, (void *)(uintptr_t)mod_mcp_respond_body(r, verdict), r, r->connection);
     }
 }
 
@@ -162,6 +164,6 @@ void mod_mcp_answer_insert_error_filter(request_rec *r)
 void mod_mcp_answer_register(apr_pool_t *pool __attribute__((unused)))
 {
     /* Behind mod_headers, mod_expires and all others that work on the answer's headers; before they are written. */
-    ap_register_output_filter(FILTER_ANSWER, filter_answer, NULL, (ap_filter_type)(AP_FTYPE_CONTENT_SET + 1));
-    ap_register_output_filter(FILTER_DENIAL, filter_denial, NULL, AP_FTYPE_CONTENT_SET);
+    answer_filter = ap_register_output_filter("MCPAUTH_ANSWER", filter_answer, NULL, (ap_filter_type)(AP_FTYPE_CONTENT_SET + 1));
+    denial_filter = ap_register_output_filter("MCPAUTH_DENIAL", filter_denial, NULL, AP_FTYPE_CONTENT_SET);
 }

@@ -11,9 +11,11 @@
 #include "child.h"
 #include "headers.h"
 
-#define FILTER_COUNT  "MCPAUTH_COUNT"
-#define FILTER_RECORD "MCPAUTH_RECORD"
-#define HASH_BYTES    8 /* of the token's SHA-256: enough to tell tokens apart, useless to guess one */
+#define HASH_BYTES 8 /* of the token's SHA-256: enough to tell tokens apart, useless to guess one */
+
+/* Added by these handles: a name would be looked up for each request. */
+static ap_filter_rec_t *count_filter;
+static ap_filter_rec_t *record_filter;
 
 typedef struct count {
     apr_off_t bytes;
@@ -45,7 +47,7 @@ static void count_body(request_rec *r, mod_mcp_context_t *context)
         return;
     }
     context->body = apr_pcalloc(r->pool, sizeof(count_t));
-    ap_add_input_filter(FILTER_COUNT, context->body, r, r->connection);
+    ap_add_input_filter_handle(count_filter, context->body, r, r->connection);
 }
 
 /* The verdict that speaks for the whole: the first refusal of the request itself, else of an included part, else what let it in.
@@ -326,7 +328,7 @@ static void watch_answer(request_rec *r, mod_mcp_context_t *context)
     if (r->main || context->recorded || MCPA_MUTANT("record_after_answer")) {
         return;
     }
-    ap_add_output_filter(FILTER_RECORD, context, r, r->connection);
+    ap_add_output_filter_handle(record_filter, context, r, r->connection);
     context->watched = r;
 }
 
@@ -364,9 +366,9 @@ void mod_mcp_audit_insert_error_filter(request_rec *r)
 
 void mod_mcp_audit_register(apr_pool_t *pool __attribute__((unused)))
 {
-    ap_register_input_filter(FILTER_COUNT, filter_count, NULL, AP_FTYPE_CONTENT_SET);
+    count_filter = ap_register_input_filter("MCPAUTH_COUNT", filter_count, NULL, AP_FTYPE_CONTENT_SET);
     /* Behind all that work on the body, before what httpd makes of it on the wire. */
-    ap_register_output_filter(FILTER_RECORD, filter_record, NULL, (ap_filter_type)(AP_FTYPE_PROTOCOL - 1));
+    record_filter = ap_register_output_filter("MCPAUTH_RECORD", filter_record, NULL, (ap_filter_type)(AP_FTYPE_PROTOCOL - 1));
 }
 
 int mod_mcp_audit_log(request_rec *r)

@@ -7,9 +7,11 @@
 
 #include "base/text.h"
 
-#define FILTER_REPLAY "MCPAUTH_REPLAY"
-#define READ_BYTES    65536
-#define FIRST_BYTES   16384 /* of memory for a body that does not tell its length */
+#define READ_BYTES  65536
+#define FIRST_BYTES 16384 /* of memory for a body that does not tell its length */
+
+/* Added by this handle: its name would be looked up for each request. */
+static ap_filter_rec_t *replay_filter;
 
 /* What was read of a body; in the context of its request. */
 typedef struct mod_mcp_body {
@@ -47,14 +49,14 @@ static apr_status_t filter_replay(ap_filter_t *f, apr_bucket_brigade *bb, ap_inp
 void mod_mcp_body_register(void)
 {
     /* In front of all others: they see a body that was not read yet. */
-    ap_register_input_filter(FILTER_REPLAY, filter_replay, NULL, (ap_filter_type)(AP_FTYPE_PROTOCOL - 1));
+    replay_filter = ap_register_input_filter("MCPAUTH_REPLAY", filter_replay, NULL, (ap_filter_type)(AP_FTYPE_PROTOCOL - 1));
 }
 
 /* The filter stands where httpd's own filter for bodies stood: it is the one that knows the length. mod_proxy trusts a told
  * length, and sends the body on without a temporary file, only where there is no filter in front of that one. */
 static void insert_replay(request_rec *r, body_t *body)
 {
-    ap_filter_t *filter = ap_add_input_filter(FILTER_REPLAY, body, r, r->connection);
+    ap_filter_t *filter = ap_add_input_filter_handle(replay_filter, body, r, r->connection);
 
     if (filter && filter->next == r->proto_input_filters) {
         r->proto_input_filters = filter;

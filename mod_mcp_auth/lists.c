@@ -18,11 +18,13 @@
 
 APLOG_USE_MODULE(mcp_auth);
 
-#define FILTER_LISTS  "MCPAUTH_LISTS"
 #define FIRST_BYTES   4096
 #define SCOPE_BYTES   64 /* what a cache scope may add to a message */
 #define LINE_EVERY_US (60 * 1000000LL)
 #define WITHHELD      "The answer of the server could not be understood, so it is withheld"
+
+/* Added by this handle: its name would be looked up for each request. */
+static ap_filter_rec_t *lists_filter;
 
 /* ---- memory */
 
@@ -334,10 +336,10 @@ void mod_mcp_lists_insert_filter(request_rec *r)
     apr_table_unset(r->headers_in, "Range");
     apr_table_unset(r->headers_in, "If-Range");
     apr_pool_cleanup_register(r->pool, lists, free_held, apr_pool_cleanup_null);
-    ap_add_output_filter(FILTER_LISTS, lists, r, r->connection);
+    ap_add_output_filter_handle(lists_filter, lists, r, r->connection);
 }
 
 void mod_mcp_lists_register(void)
 {
-    ap_register_output_filter(FILTER_LISTS, filter_lists, NULL, (ap_filter_type)(AP_FTYPE_CONTENT_SET - 1));
+    lists_filter = ap_register_output_filter("MCPAUTH_LISTS", filter_lists, NULL, (ap_filter_type)(AP_FTYPE_CONTENT_SET - 1));
 }

@@ -9,8 +9,10 @@
 #include "clock.h"
 #include "respond.h"
 
-#define FILTER_SESSION "MCPAUTH_SESSION"
-#define HEADER         "Mcp-Session-Id"
+#define HEADER "Mcp-Session-Id"
+
+/* Added by this handle: its name would be looked up for each request. */
+static ap_filter_rec_t *session_filter;
 
 void mod_mcp_session_scrub(request_rec *r, const mod_mcp_verdict_t *verdict)
 {
@@ -115,12 +117,12 @@ void mod_mcp_session_insert_filter(request_rec *r)
         return;
     }
     if (mcpa_str_eqz(verdict->decision.operation, "initialize") || apr_table_get(r->headers_in, HEADER)) {
-        ap_add_output_filter(FILTER_SESSION, verdict, r, r->connection);
+        ap_add_output_filter_handle(session_filter, verdict, r, r->connection);
     }
 }
 
 void mod_mcp_session_register(void)
 {
     /* Before the other filters of ours, which complete the head as this one leaves it. */
-    ap_register_output_filter(FILTER_SESSION, filter_session, NULL, AP_FTYPE_CONTENT_SET);
+    session_filter = ap_register_output_filter("MCPAUTH_SESSION", filter_session, NULL, AP_FTYPE_CONTENT_SET);
 }

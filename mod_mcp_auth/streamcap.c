@@ -11,9 +11,11 @@
 #include "gate.h"
 #include "respond.h"
 
-#define FILTER_STREAMCAP "MCPAUTH_STREAMCAP"
-#define STREAM           "text/event-stream"
-#define RETRY_S          10 /* a stream ends when its client or server likes */
+#define STREAM  "text/event-stream"
+#define RETRY_S 10 /* a stream ends when its client or server likes */
+
+/* Added by this handle: its name would be looked up for each request. */
+static ap_filter_rec_t *streamcap_filter;
 
 /* Of one answer. */
 typedef struct cap {
@@ -171,12 +173,12 @@ void mod_mcp_streamcap_insert_filter(request_rec *r)
     if (verdict && verdict->reason == MCPA_REASON_PASS && verdict->policy.max_streams != MCPA_STREAMS_UNLIMITED) {
         cap = apr_pcalloc(r->pool, sizeof(*cap));
         cap->verdict = verdict;
-        ap_add_output_filter(FILTER_STREAMCAP, cap, r, r->connection);
+        ap_add_output_filter_handle(streamcap_filter, cap, r, r->connection);
     }
 }
 
 void mod_mcp_streamcap_register(void)
 {
     /* Before the filters that complete the head as this one leaves it. */
-    ap_register_output_filter(FILTER_STREAMCAP, filter_streamcap, NULL, AP_FTYPE_CONTENT_SET);
+    streamcap_filter = ap_register_output_filter("MCPAUTH_STREAMCAP", filter_streamcap, NULL, AP_FTYPE_CONTENT_SET);
 }

@@ -12,9 +12,11 @@
 
 #include "streamcap.h"
 
-#define FILTER_WATCH "MCPAUTH_WATCH"
 /* A stream of HTTP/2 has no socket of its own to wait for: so often it is looked at. */
 #define LOOK_MS 250
+
+/* Added by this handle: its name would be looked up for each request. */
+static ap_filter_rec_t *watch_filter;
 
 /* Memory of the request that this thread is at work for. */
 typedef struct watched {
@@ -168,7 +170,7 @@ static apr_status_t filter_watch(ap_filter_t *f, apr_bucket_brigade *bb, ap_inpu
 int mod_mcp_watch_upstream(conn_rec *c, void *csd __attribute__((unused)))
 {
     if (c->outgoing && mod_mcp_global()->guarded) {
-        ap_add_input_filter(FILTER_WATCH, NULL, NULL, c);
+        ap_add_input_filter_handle(watch_filter, NULL, NULL, c);
     }
     return OK;
 }
@@ -176,5 +178,5 @@ int mod_mcp_watch_upstream(conn_rec *c, void *csd __attribute__((unused)))
 void mod_mcp_watch_register(void)
 {
     /* Right above the socket: mod_ssl reads through it. */
-    ap_register_input_filter(FILTER_WATCH, filter_watch, NULL, (ap_filter_type)(AP_FTYPE_NETWORK - 1));
+    watch_filter = ap_register_input_filter("MCPAUTH_WATCH", filter_watch, NULL, (ap_filter_type)(AP_FTYPE_NETWORK - 1));
 }
