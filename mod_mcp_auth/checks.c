@@ -5,6 +5,7 @@
 
 #include "apr_strings.h"
 
+#include "authtype.h"
 #include "directives.h"
 #include "fixedkeys.h"
 #include "inherit.h"
@@ -290,6 +291,7 @@ int mod_mcp_check_config(apr_pool_t *pconf, apr_pool_t *plog __attribute__((unus
     for (server_rec *server = s; server; server = server->next) {
         mod_mcp_prepare_documents(&checks, server);
     }
+    mod_mcp_note_auth_types(&checks);
     mod_mcp_prepare_snapshot(&checks);
     return OK;
 }

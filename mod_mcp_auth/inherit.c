@@ -13,11 +13,16 @@ static bool is_location(const mod_mcp_section_t *section)
     return !ap_cstr_casecmp(section->kind, "<Location");
 }
 
+bool mod_mcp_path_is_below(const char *inner, const char *outer)
+{
+    size_t len = strlen(outer);
+
+    return strncmp(outer, inner, len) == 0 && (len == 0 || outer[len - 1] == '/' || inner[len] == '\0' || inner[len] == '/');
+}
+
 /* Whether every path below 'inner' is below 'outer'. */
 static bool encloses(const mod_mcp_section_t *outer, const mod_mcp_section_t *inner)
 {
-    size_t len = strlen(outer->path);
-
     if (outer == inner) {
         return true;
     }
@@ -26,8 +31,7 @@ static bool encloses(const mod_mcp_section_t *outer, const mod_mcp_section_t *in
         /* Of what a pattern matches we only know that it is below the root. */
         return is_location(outer) && !strcmp(outer->path, "/") && ap_cstr_casecmp(inner->kind, "<Proxy") != 0;
     }
-    return strncmp(outer->path, inner->path, len) == 0 &&
-           (len == 0 || outer->path[len - 1] == '/' || inner->path[len] == '\0' || inner->path[len] == '/');
+    return mod_mcp_path_is_below(inner->path, outer->path);
 }
 
 static void merge(apr_pool_t *pool, mod_mcp_dir_t **result, mod_mcp_dir_t *add)

@@ -10,5 +10,7 @@
 mod_mcp_dir_t *mod_mcp_inherit(apr_pool_t *pool, const mod_mcp_section_t *section, const server_rec *s);
 /* Whether requests to 's' can meet the section. */
 bool mod_mcp_section_applies(const mod_mcp_section_t *section, const server_rec *s);
+/* Whether a section of the outer path holds for the inner one too; both as written, neither a pattern. */
+bool mod_mcp_path_is_below(const char *inner, const char *outer);
 
 #endif

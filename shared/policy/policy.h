@@ -83,6 +83,8 @@ typedef struct mcpa_policy {
     bool stream_until_expiry;      /* a stream ends with the token it was opened with */
     uint32_t max_streams;          /* event streams that one subject may have open */
     mcpa_audit_mode_t audit;
+    const char *auth_type;         /* httpd's own AuthType that holds here besides, or may, as written; "None"; NULL: nobody looked */
+    const char *auth_type_in;      /* the section that says so, as "<Directory /srv>"; NULL without such a type */
     uint64_t generation;           /* of the whole configuration; part of the token cache's key */
     /* Made by mcpa_policy_digest; what merges policies takes each along with what it stands for. 0: not made, and no token is cached. */
     uint64_t resource_digest, audiences_digest, issuers_digest;

@@ -127,6 +127,8 @@ static void print_policy(mcpa_jsonw_t *w, const mcpa_policy_t *policy)
     mcpa_jsonw_bool(w, "forward_token", policy->forward_token);
     mcpa_jsonw_bool(w, "security_headers", policy->security_headers);
     mcpa_jsonw_z(w, "audit", audit_word(policy->audit));
+    print_text(w, "auth_type", policy->auth_type);
+    print_text(w, "auth_type_in", policy->auth_type_in);
     mcpa_jsonw_close_object(w);
 }
 

@@ -4,7 +4,7 @@
  * they exist. {"version":1,"generation":"<hex>","written":"<RFC 3339>","mode":"production","issuers":[{"url","preset","keys":"discover|url|file|
  * secret","jwks","algs":[..],"typ","skew","scope_claim",...}],"scope_implies":[[b,n]],"scope_aliases":[[l,c]],"locations":[{"vhost",
  * "location","mode","resource","audiences":[..],"issuers":[urls],"scopes","limits":[texts],"max_length":{..},"inspect"...,"origins":[..],"identity_headers",
- * "forward_token","security_headers","audit"}]}; what stands with "inspect" is told in snapshot_inspect.c, and "max_length" in snapshot_lengths.c. */
+ * "forward_token","security_headers","audit","auth_type","auth_type_in"}]}; what stands with "inspect" is told in snapshot_inspect.c, and "max_length" in snapshot_lengths.c. */
 #ifndef MCPA_POLICY_SNAPSHOT_H
 #define MCPA_POLICY_SNAPSHOT_H
 

@@ -279,7 +279,9 @@ static bool read_policy(mcpa_reading_t *p, mcpa_policy_t *policy, const mcpa_jso
         !mcpa_read_lengths(p, &policy->lengths, json) || !mcpa_read_inspection(p, policy, json) ||
         !mcpa_read_flag(p, &policy->identity_headers, json, "identity_headers") ||
         !mcpa_read_flag(p, &policy->forward_token, json, "forward_token") ||
-        !mcpa_read_flag(p, &policy->security_headers, json, "security_headers")) {
+        !mcpa_read_flag(p, &policy->security_headers, json, "security_headers") ||
+        !mcpa_read_text(p, &policy->auth_type, json, "auth_type", false) ||
+        !mcpa_read_text(p, &policy->auth_type_in, json, "auth_type_in", false)) {
         return false;
     }
     if (!mcpa_resource_check(mcpa_str(policy->resource), p->snapshot->development, &why)) {

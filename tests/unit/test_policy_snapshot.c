@@ -68,14 +68,17 @@ static const mcpa_policy_t mcp = { .mode = MCPA_MODE_ON,
                                    .origins = origins,
                                    .identity_headers = true,
                                    .security_headers = true,
-                                   .audit = MCPA_AUDIT_REQUIRED };
+                                   .audit = MCPA_AUDIT_REQUIRED,
+                                   .auth_type = "None" };
 static const mcpa_policy_t shadow = { .mode = MCPA_MODE_SHADOW,
                                       .vhost = "b",
                                       .location = "/\"odd\"",
                                       .resource = "https://b.example.com",
                                       .issuers = one_issuer,
                                       .forward_token = true,
-                                      .audit = MCPA_AUDIT_OFF };
+                                      .audit = MCPA_AUDIT_OFF,
+                                      .auth_type = "Basic",
+                                      .auth_type_in = "<Proxy \"*\">" };
 static const mcpa_policy_t *const policies[] = { &mcp, &shadow, NULL };
 static mcpa_snapshot_t whole = {
     .generation = UINT64_C(0x0123456789abcdef), .written_us = INT64_C(1800000000123000), .issuers = issuers, .policies = policies
@@ -165,6 +168,10 @@ static void what_is_printed_parses_to_the_same(void **state)
     assert_int_equal(snapshot->policies[1]->inspect, MCPA_INSPECT_OFF);
     assert_int_equal(snapshot->policies[1]->mode, MCPA_MODE_SHADOW);
     assert_null(snapshot->policies[1]->audiences);
+    assert_string_equal(policy->auth_type, "None");
+    assert_null(policy->auth_type_in);
+    assert_string_equal(snapshot->policies[1]->auth_type, "Basic");
+    assert_string_equal(snapshot->policies[1]->auth_type_in, "<Proxy \"*\">");
     assert_null(snapshot->policies[2]);
     mcpa_snapshot_free(&snapshot);
     assert_null(snapshot);
