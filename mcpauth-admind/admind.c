@@ -114,6 +114,7 @@ static bool start_core(admind_t *admind, const admind_checkpoint_t *checkpoint, 
         admind_log(ADMIND_WARNING, "MCPA2005", "the checkpoint's counters cannot be used; they start from zero");
     }
     mcpa_metrics_set(admind->metrics, MCPA_METRIC_BUILD_INFO, &version, 1);
+    mcpa_metrics_add(admind->metrics, MCPA_METRIC_AUDIT_LOST, NULL, 0); /* there from the start, so that the first loss is an increase */
     admind->fetcher = admind_fetcher_new(admind->loop, &fetch);
     if (admind->fetcher == NULL) {
         return say(error, cap, "libcurl cannot be set up");

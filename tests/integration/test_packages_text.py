@@ -31,10 +31,10 @@ def test_rpm_reads_the_spec_and_makes_two_packages():
     assert done.returncode == 0 and set(done.stdout.split()) >= {"mcpauth", "mod_mcp_auth"}, done.stdout
 
 
-def test_the_spec_packs_whatever_is_installed_for_systemd():
+def test_the_spec_packs_whatever_is_installed_for_systemd_and_prometheus():
     """Each file that `make install` puts there has its line, with the directories the spec asks for."""
     files = SPEC.read_text().split("%files", 1)[1]
-    for line in ("%{_unitdir}/mcpauth-admind.service", "%{_unitdir}/httpd.service.d/mcpauth.conf", "%{_tmpfilesdir}/mcpauth.conf", "%{_sysusersdir}/mcpauth.conf"):
+    for line in ("%{_datadir}/mcpauth", "%{_unitdir}/mcpauth-admind.service", "%{_unitdir}/httpd.service.d/mcpauth.conf", "%{_tmpfilesdir}/mcpauth.conf", "%{_sysusersdir}/mcpauth.conf"):
         assert f"\n{line}\n" in files
 
 
