@@ -1,12 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/jsonscan.h"
 
+#include "base/lanes.h"
 #include "base/text.h"
 
 /* What may stand in a string as itself. */
 static inline bool is_plain(unsigned char c)
 {
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* Most of a message is text that stands in strings as itself. */
+static const unsigned char *skip_plain(const unsigned char *at, const unsigned char *end)
+{
+    while (end - at >= MCPA_LANES) {
+        mcpa_lanes_t c = mcpa_lanes_load(at);
+
+        /* As signed bytes those from 0x80 on are below 0x20, too. */
+        if (mcpa_lanes_any((mcpa_lanes_t)((mcpa_signed_lanes_t)c < 0x20) | (mcpa_lanes_t)(c == '"') |
+                           (mcpa_lanes_t)(c == '\\'))) {
+            break;
+        }
+        at += MCPA_LANES;
+    }
+    while (at < end && is_plain(*at)) {
+        at++;
+    }
+    return at;
 }
 
 static inline bool is_space(unsigned char c)
@@ -105,9 +125,7 @@ mcpa_status_t mcpa_jsonscan_string(mcpa_jsonscan_t *scan, mcpa_jsonscan_string_t
     begin = at = scan->at + 1;
     string->escaped = false;
     for (;;) {
-        while (at < end && is_plain(*at)) {
-            at++;
-        }
+        at = skip_plain(at, end);
         if (at >= end || *at < 0x20) {
             return MCPA_EMALFORMED;
         }

@@ -2,6 +2,7 @@
 #include "base/text.h"
 
 #include "base/host.h"
+#include "base/lanes.h"
 #include "base/limits.h"
 
 typedef struct unit {
@@ -185,40 +186,19 @@ bool mcpa_text_is_token(mcpa_str_t text)
     return text.len > 0;
 }
 
-/* A token is long and looked at by every request: sixteen bytes at once, each of the vector's by itself. Of a comparison comes
- * 0xff for true. */
-#define LANES 16
-typedef unsigned char lanes_t __attribute__((vector_size(LANES)));
-
-static lanes_t load_lanes(const char *at)
-{
-    lanes_t lanes;
-
-    memcpy(&lanes, at, LANES);
-    return lanes;
-}
-
-static bool any_lane(lanes_t lanes)
-{
-    uint64_t half[2];
-
-    memcpy(half, &lanes, LANES);
-    return (half[0] | half[1]) != 0;
-}
-
-static lanes_t not_token68(lanes_t c)
+static mcpa_lanes_t not_token68(mcpa_lanes_t c)
 {
     /* '-' to '9' is "-./0123456789". */
-    return (lanes_t) ~((lanes_t)((c | 0x20) - 'a' < 26) | (lanes_t)(c - '-' < 13) | (lanes_t)(c == '+') | (lanes_t)(c == '_') |
-                       (lanes_t)(c == '~'));
+    return (mcpa_lanes_t) ~((mcpa_lanes_t)((c | 0x20) - 'a' < 26) | (mcpa_lanes_t)(c - '-' < 13) | (mcpa_lanes_t)(c == '+') |
+                            (mcpa_lanes_t)(c == '_') | (mcpa_lanes_t)(c == '~'));
 }
 
 bool mcpa_text_is_token68(mcpa_str_t text)
 {
     size_t i = 0;
 
-    while (text.len - i >= LANES && !any_lane(not_token68(load_lanes(text.ptr + i)))) {
-        i += LANES;
+    while (text.len - i >= MCPA_LANES && !mcpa_lanes_any(not_token68(mcpa_lanes_load(text.ptr + i)))) {
+        i += MCPA_LANES;
     }
     while (i < text.len && (is_alnum(text.ptr[i]) || is_one_of(text.ptr[i], "-._~+/"))) {
         i++;
@@ -248,10 +228,10 @@ bool mcpa_text_is_printable(mcpa_str_t text)
 {
     size_t i = 0;
 
-    for (; text.len - i >= LANES; i += LANES) {
-        lanes_t c = load_lanes(text.ptr + i);
+    for (; text.len - i >= MCPA_LANES; i += MCPA_LANES) {
+        mcpa_lanes_t c = mcpa_lanes_load(text.ptr + i);
 
-        if (any_lane((lanes_t)(c < 0x20) | (lanes_t)(c == 0x7f))) {
+        if (mcpa_lanes_any((mcpa_lanes_t)(c < 0x20) | (mcpa_lanes_t)(c == 0x7f))) {
             return false;
         }
     }
