@@ -182,7 +182,7 @@ mcpa_reason_t mod_mcp_body_read(request_rec *r, mod_mcp_context_t *context, apr_
     } else if (body->len > max_body) {
         return MCPA_REASON_BODY_TOO_LARGE;
     }
-    *message = apr_pcalloc(r->pool, sizeof(**message));
-    (*message)->body = (mcpa_str_t){ body->bytes, body->len };
+    *message = apr_palloc(r->pool, sizeof(**message));
+    mcpa_message_init(*message, (mcpa_str_t){ body->bytes, body->len });
     return MCPA_REASON_PASS;
 }

@@ -108,7 +108,7 @@ mcpa_reason_t ctl_explained_message(void *ctx, uint64_t max_body, mcpa_message_t
 {
     ctl_explained_t *explained = ctx;
 
-    explained->message.body = explained->body;
+    mcpa_message_init(&explained->message, explained->body);
     *message = &explained->message;
     return explained->body.len <= max_body ? MCPA_REASON_PASS : MCPA_REASON_BODY_TOO_LARGE;
 }

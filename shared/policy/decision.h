@@ -40,14 +40,17 @@ typedef struct mcpa_request {
     bool has_body;               /* a body comes, or may come: of unknown length, or longer than 0 */
 } mcpa_request_t;
 
-/* One message, in memory of the caller that lives as long as the decision. */
+/* One message, in memory of the caller that lives as long as the decision; the caller begins it by mcpa_message_init. */
 typedef struct mcpa_message {
-    mcpa_str_t body; /* whole; the caller fills it, the rest is the decision's */
-    mcpa_rpc_t rpc;
+    mcpa_str_t body; /* whole */
     mcpa_rpc_fault_t fault;
     mcpa_revision_t revision; /* that it speaks; MCPA_REVISION_NONE until known */
+    mcpa_rpc_t rpc;
     char scopes[MCPA_SCOPE_TEXT_MAX_BYTES]; /* of an operation that names several things */
 } mcpa_message_t;
+
+/* body is borrowed. The long texts at the ends stay as they are: zeroing 13 KB would cost more than most decisions. */
+void mcpa_message_init(mcpa_message_t *message, mcpa_str_t body);
 
 /* What the world knows, as the caller sees it. Tables may be NULL: no limits, no cache, sessions not looked up (explain). */
 typedef struct mcpa_env {
@@ -65,7 +68,7 @@ typedef struct mcpa_env {
     /* Told after each stage, for explain; may be NULL. */
     void (*trace)(void *ctx, const char *stage, mcpa_reason_t reason, const struct mcpa_decision *decision);
     /* Asked once, for a POST with MCPA_INSPECT_BODY, when all that can be decided without the body was: gives the whole body, at most max_body bytes,
-     * in a zeroed message, and PASS; or BODY_TOO_LARGE, REQUEST_MALFORMED, BODY_UNREAD. NULL: such a request stays UNDECIDED. */
+     * in a message, and PASS; or BODY_TOO_LARGE, REQUEST_MALFORMED, BODY_UNREAD. NULL: such a request stays UNDECIDED. */
     mcpa_reason_t (*read_message)(void *ctx, uint64_t max_body, mcpa_message_t **message);
     mcpa_ratetable_t *address_limits;
     mcpa_ratetable_t *identity_limits;

@@ -38,6 +38,14 @@ mcpa_reason_t mcpa_stage_check_media_type(mcpa_work_t *w)
     return !is_post(w) || (is_plain && is_json(w->request->content_type)) ? MCPA_REASON_PASS : MCPA_REASON_MEDIA_TYPE;
 }
 
+void mcpa_message_init(mcpa_message_t *message, mcpa_str_t body)
+{
+    memset(message, 0, offsetof(mcpa_message_t, rpc) + offsetof(mcpa_rpc_t, memory));
+    message->rpc.used = 0;
+    message->scopes[0] = '\0';
+    message->body = body;
+}
+
 mcpa_reason_t mcpa_stage_read_body(mcpa_work_t *w)
 {
     mcpa_message_t *message = NULL;

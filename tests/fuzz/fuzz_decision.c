@@ -59,8 +59,8 @@ static mcpa_reason_t give_message(void *ctx, uint64_t max_body, mcpa_message_t *
 {
     run_t *run = ctx;
 
-    memset(&run->message, 0, sizeof(run->message));
-    run->message.body = run->body;
+    memset(&run->message, 0xa5, sizeof(run->message)); /* what is not set is not to be read */
+    mcpa_message_init(&run->message, run->body);
     *message = &run->message;
     return run->body.len <= max_body ? MCPA_REASON_PASS : MCPA_REASON_BODY_TOO_LARGE;
 }

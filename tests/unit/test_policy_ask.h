@@ -10,9 +10,9 @@
 #define MODERN "2026-07-28"
 #define META                                                                                                                     \
     "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"" MODERN "\",\"io.modelcontextprotocol/clientCapabilities\":{}}"
-#define RPC(method, params)    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":{" params "}}"
+#define RPC(method, params)      "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"" method "\",\"params\":{" params "}}"
 #define MODERN_RPC(method, more) RPC(method, META more)
-#define PING                   "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}"
+#define PING                     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}"
 
 typedef struct ask {
     const char *what;
@@ -56,8 +56,8 @@ static inline int ask_setup(void **state)
 
 static inline mcpa_reason_t ask(world_t *w, const ask_t *row)
 {
-    memset(&ask_message, 0, sizeof(ask_message));
-    ask_message.body = mcpa_str(row->body);
+    memset(&ask_message, 0xa5, sizeof(ask_message)); /* what is not set is not to be read */
+    mcpa_message_init(&ask_message, mcpa_str(row->body));
     w->request.method = mcpa_str(row->http ? row->http : "POST");
     w->request.mirrors = (mcpa_mirrors_t){ mcpa_str(row->version), mcpa_str(row->method), mcpa_str(row->name) };
     return decide(w);
