@@ -67,10 +67,21 @@ http-request deny deny_status 401 unless { var(txn.bearer),jwt_verify(txn.alg,"{
 """
 
 BARE, AGAIN = "httpd", "httpd again (control)"
+# What httpd's own modules take for a part of what mcpauth does to a request, without looking at the token: a regular expression on its header, an id,
+# the same headers in the answer, one line of a log as long as an audit record, one write each.
+PLUMBING = "httpd, Require expr, headers, log"
+SAME_HEADERS = {
+    "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer", "Cache-Control": "private", "X-Request-ID": "%{UNIQUE_ID}e"}
+LOG_LINE = "%{%s}t %h %{UNIQUE_ID}e %m %U %>s %D " + "x" * 200
 US = "mcpauth"
 VARIANTS = {v.name: v for v in (
     Variant(BARE),
     Variant(AGAIN),
+    Variant(
+        PLUMBING, modules=("headers", "unique_id"), server=f'CustomLog {{folder}}/access.log "{LOG_LINE}"',
+        guard="Require expr \"req('Authorization') =~ m#^Bearer [A-Za-z0-9._~+/-]+=*$#\"\n"
+              + "\n".join(f'Header always set {name} "{value}"' for name, value in SAME_HEADERS.items())),
     mcpauth(US),
     mcpauth("mcpauth, audit off", "MCPAuthAudit Off"),
     mcpauth("mcpauth, body not inspected", **{"/mcp": "MCPAuthInspect Off"}),
