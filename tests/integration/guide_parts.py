@@ -9,7 +9,7 @@ from harness import SOURCE, paths
 from harness.admind import USER
 from module_parts import key_file
 
-GUIDES = ["providers.md", "clients.md", "migrating.md", "hardening.md"]
+GUIDES = ["providers.md", "clients.md", "migrating.md", "hardening.md", "cluster.md"]
 UPSTREAM = "http://127.0.0.1:3000/mcp"
 
 
@@ -28,7 +28,7 @@ def sections(name):
 
 
 # The modules that a block needs besides the proxy, by what stands in it.
-NEEDED = {"OAuth2": ["authz_user", "oauth2"], "OIDC": ["authz_user", "auth_openidc"], "AuthType     Basic": ["auth_basic"], "RequestHeader": ["headers"]}
+NEEDED = {"OAuth2": ["authz_user", "oauth2"], "OIDC": ["authz_user", "auth_openidc"], "AuthType     Basic": ["auth_basic"], "RequestHeader": ["headers"], "RemoteIP": ["remoteip"]}
 
 
 def modules(text):
