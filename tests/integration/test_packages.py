@@ -2,6 +2,7 @@
 """The Debian packages in a Debian of their own: built, looked at by lintian, installed by apt, run by systemd in the unit's sandbox, upgraded, removed
 and purged. The tests stand in that order, for each goes on where the one before it left the root."""
 import contextlib
+import io
 import json
 import os
 import re
@@ -83,7 +84,17 @@ def test_the_tarball_has_what_the_tests_read(debs):
     with tarfile.open(tarball) as packed:
         names = {name.split("/", 1)[1] for name in packed.getnames() if "/" in name}
     wanted = {str(path.relative_to(SOURCE)) for part in ("bench", "torture") for path in (SOURCE / "tests" / part).rglob("*.py")}
+    wanted |= {str(path.relative_to(SOURCE)) for part in ("prometheus", "grafana") for path in (SOURCE / "conf" / part).glob("*.*")}
     assert len(wanted) > 20 and not (wanted | {"tests/bench/baseline.json", "tests/unit/valgrind.supp"}) - names
+
+
+def test_rules_and_dashboard_are_packed_as_they_are(debs):
+    """Where scrape.yml says that the rules are, and not compressed."""
+    files = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(debs["mcpauth"])], stdout=subprocess.PIPE, check=True, timeout=60).stdout
+    with tarfile.open(fileobj=io.BytesIO(files)) as packed:
+        for name in ("prometheus/mcpauth.rules.yml", "prometheus/scrape.yml", "grafana/mcpauth.json"):
+            assert packed.extractfile(f"./usr/share/mcpauth/{name}").read() == (SOURCE / "conf" / name).read_bytes()
+    assert "/usr/share/mcpauth/prometheus/mcpauth.rules.yml" in (SOURCE / "conf/prometheus/scrape.yml").read_text()
 
 
 def test_lintian_finds_nothing(debs):
