@@ -71,6 +71,10 @@ static void alert_facts(void *ctx, admind_alert_facts_t *facts)
     if (admind->peers != NULL) {
         admind_peers_gauges(admind->peers, &gauges);
     }
+    facts->has_issuer = admind->issuer != NULL;
+    if (facts->has_issuer) {
+        admind_issuer_state(admind->issuer, &facts->issuer);
+    }
     facts->links = gauges.links;
     facts->links_zero_since_us = gauges.zero_since_us;
     facts->audit_lost = (uint64_t)mcpa_metrics_get(admind->metrics, MCPA_METRIC_AUDIT_LOST, NULL) + gauges.lost_unjournalled;
@@ -173,6 +177,9 @@ static bool start_doors(admind_t *admind, char *error, size_t cap)
         return false;
     }
     say(error, cap, "no memory");
+    if (config->issuer.url != NULL && (admind->issuer = admind_issuer_new(admind->loop, config)) == NULL) {
+        return false;
+    }
     admind->policy = admind_policyfile_new(admind->loop, config->state_dir, on_policy, admind);
     if (admind->policy == NULL) {
         return false;
@@ -200,6 +207,7 @@ static void take_down(admind_t *admind)
     admind_forward_free(&admind->forward);
     admind_ingest_free(&admind->ingest);
     admind_alerts_free(&admind->alerts);
+    admind_issuer_free(&admind->issuer);
     admind_keys_free(&admind->keys);
     admind_fetcher_free(&admind->fetcher);
     admind_tools_free(&admind->tools);
@@ -264,7 +272,7 @@ void admind_facts(const admind_t *admind, admind_facts_t *facts)
     admind_policyfile_view(admind->policy, &policy);
     *facts = (admind_facts_t){ .policy_refused = policy.error[0] != '\0',
                                .keys_ready = admind_keys_ready(admind->keys),
-                               .journal_failing = admind->disk_failed || admind_journal_is_failing(admind->journal),
+                               .journal_failing = admind->disk_failed || admind_journal_is_failing(admind->journal) || admind_turn_disk_us() > DISK_STALLED_US,
                                .cursor_missing = !admind_forward_has_cursors(admind->forward),
                                .links = gauges.links };
 }
@@ -289,6 +297,19 @@ static void refresh_seals(admind_t *admind)
     }
 }
 
+static void refresh_issuer(admind_t *admind)
+{
+    admind_issuer_state_t state;
+    mcpa_str_t url = mcpa_str(admind->config->issuer.url);
+
+    if (admind->issuer != NULL) {
+        admind_issuer_state(admind->issuer, &state);
+        if (state.has_key) {
+            mcpa_metrics_set(admind->metrics, MCPA_METRIC_ISSUER_KEY_AGE, &url, (double)(state.age_us / 1000000));
+        }
+    }
+}
+
 void admind_refresh_metrics(admind_t *admind)
 {
     admind_peers_gauges_t gauges;
@@ -302,6 +323,7 @@ void admind_refresh_metrics(admind_t *admind)
     mcpa_metrics_set(admind->metrics, MCPA_METRIC_LIMIT_CAPACITY, NULL, (double)gauges.limit_capacity);
     mcpa_metrics_set(admind->metrics, MCPA_METRIC_AUDIT_BACKLOG, NULL, (double)admind_backlog_bytes(admind));
     refresh_seals(admind);
+    refresh_issuer(admind);
     admind_forward_refresh(admind->forward);
     admind_health_count(&facts, admind->metrics);
     admind_count_process(admind->metrics);

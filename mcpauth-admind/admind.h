@@ -17,6 +17,7 @@
 #include "forward/forward.h"
 #include "health.h"
 #include "http/http.h"
+#include "issuer/issuer.h"
 #include "keys/fetch.h"
 #include "keys/keys.h"
 #include "loop.h"
@@ -34,6 +35,7 @@ struct admind {
     admind_fetcher_t *fetcher;
     admind_keys_t *keys;
     admind_alerts_t *alerts;
+    admind_issuer_t *issuer; /* NULL: none is configured */
 
     admind_journal_t *journal;
     admind_sealer_t *sealer;

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "credential.h"
 #include "files.h"
+#include "issuer/keystore.h"
 
 #define SECRET_MIN_BYTES      16 /* 128 bits when random */
 #define FORWARD_HEADERS_BYTES 16384
@@ -240,6 +241,25 @@ static bool check_forwards(const where_t *where, admind_config_t *config)
     return true;
 }
 
+/* What is not there is made at the start, where that can be. */
+static bool check_issuer(const where_t *where)
+{
+    char path[PATH_MAX], parent[PATH_MAX], why[512];
+    struct stat st;
+
+    if (where->config->issuer.url == NULL) {
+        return true;
+    }
+    if (!admind_config_issuer_dir(where->config, path, sizeof(path))) {
+        return refuse(where, "IssuerKeyDir", where->config->state_dir, "is too long for a path; name a shorter one");
+    }
+    snprintf(parent, sizeof(parent), "%.*s", (int)(strrchr(path, '/') - path), path);
+    if (lstat(path, &st) != 0 && errno == ENOENT && faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0) {
+        return true;
+    }
+    return admind_keystore_is_tight(path, geteuid(), why, sizeof(why)) || refuse(where, "IssuerKeyDir", path, "%s", why);
+}
+
 static bool check_user(const where_t *where, admind_config_t *config)
 {
     const struct passwd *user = getpwnam(config->peer_user);
@@ -264,7 +284,7 @@ bool admind_config_check(admind_config_t *config, char *error, size_t cap)
         return false;
     }
     return check_readable(&where, "KeyCAFile", config->ca_file) && check_user(&where, config) && check_directories(&where) &&
-           check_secrets(&where, config) && check_forwards(&where, config);
+           check_issuer(&where) && check_secrets(&where, config) && check_forwards(&where, config);
 }
 
 bool admind_config_address(const char *listen, struct sockaddr_storage *address, socklen_t *len)

@@ -13,7 +13,7 @@
 #define DAY_US    (86400 * SECOND_US)
 
 static admind_setter_t set_listen, set_path, set_socket, set_number, set_duration, set_word, set_alert, set_alertmanager,
-    set_webhook, set_forward, set_secret, set_level, set_loopback, set_switch, set_size;
+    set_webhook, set_forward, set_issuer, set_secret, set_level, set_loopback, set_switch, set_size;
 
 #define AT(member) offsetof(admind_config_t, member)
 static const admind_row_t rows[] = {
@@ -38,6 +38,8 @@ static const admind_row_t rows[] = {
       true },
     { "Forward", set_forward, 0, NULL, "syslog tls://logs.example.com:6514, or otlp https://logs.example.com/v1/logs", 10, 0, 0,
       true },
+    { "Issuer", set_issuer, 0, NULL, "https://auth.example.com, and alg=, rotate=, overlap= or bits=", 5, 0, 0, false },
+    { "IssuerKeyDir", set_path, AT(issuer_key_dir), NULL, "an absolute path", 1, 0, 0, false },
     { "AdminTokenFile", set_secret, AT(admin_token_file), NULL, "an absolute path or credential:NAME", 1, 0, 0, false },
     { "LogLevel", set_level, AT(log_level), "notice", "err, warning, notice, info or debug", 1, 0, 0, false },
     { "AllowInsecureFetch", set_loopback, AT(insecure_fetch_loopback), NULL, "loopback, or leave the line out", 1, 0, 0, false },
@@ -212,6 +214,12 @@ static bool set_forward(admind_config_t *config, const admind_row_t *row, char *
 {
     (void)row;
     return admind_config_forward(config, values, n, why, cap);
+}
+
+static bool set_issuer(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why, size_t cap)
+{
+    (void)row;
+    return admind_config_issuer(config, values, n, why, cap);
 }
 
 static bool set_alertmanager(admind_config_t *config, const admind_row_t *row, char *const *values, size_t n, char *why,

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "base/bytes.h"
+#include "jose/alg.h"
 #include "log.h"
 
 #define ADMIND_LIST_MAX 16
@@ -45,11 +46,19 @@ typedef struct admind_rule { /* Alert NAME off | Alert NAME key=value... */
     char *severity; /* "critical", "warning" or "info" */
 } admind_rule_t;
 
+typedef struct admind_issuer_config { /* Issuer URL key=value... */
+    char *url; /* NULL: there is no local issuer */
+    mcpa_alg_t alg;
+    unsigned bits; /* of RS256 */
+    int64_t rotate_us, overlap_us;
+} admind_issuer_config_t;
+
 typedef enum admind_rule_id {
     ADMIND_RULE_AUTH_FAILURES, /* more than 'threshold' guesses in 'window' from one address on one Location */
     ADMIND_RULE_KEYS_STALE,    /* an issuer's keys were not refreshed for 'window' */
     ADMIND_RULE_AUDIT_LOST,    /* more than 'threshold' records were lost within 'window' */
     ADMIND_RULE_MODULE_SILENT, /* no child is linked for 'window' */
+    ADMIND_RULE_ROTATION_DUE,  /* the local issuer's key is older by 'window' than it was to become */
     ADMIND_RULE_COUNT
 } admind_rule_id_t;
 
@@ -74,6 +83,8 @@ typedef struct admind_config {
     size_t n_webhooks;
     admind_forward_config_t forwards[ADMIND_FORWARDS_MAX];
     size_t n_forwards;
+    admind_issuer_config_t issuer;
+    char *issuer_key_dir; /* NULL: the default */
     char *admin_token_file;
     mcpa_str_t admin_token; /* {NULL,0}: the admin paths are open to whoever reaches the listener (loopback) */
     admind_level_t log_level;
@@ -110,6 +121,10 @@ bool admind_config_forward(admind_config_t *config, char *const *words, size_t n
 /* Cuts header_text into headers. false: 'why' as above. */
 bool admind_config_forward_headers(admind_forward_config_t *forward, char *why, size_t cap);
 void admind_config_forward_clear(admind_forward_config_t *forward);
+/* One Issuer line, all words behind the key. */
+bool admind_config_issuer(admind_config_t *config, char *const *words, size_t n_words, char *why, size_t cap);
+/* Where the issuer's keys are; false: the path is longer than cap. */
+bool admind_config_issuer_dir(const admind_config_t *config, char *path, size_t cap);
 /* Every rule at its default; false when memory ran out. */
 bool admind_config_alert_defaults(admind_config_t *config);
 

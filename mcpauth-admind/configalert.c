@@ -23,6 +23,7 @@ static const struct builtin {
     [ADMIND_RULE_KEYS_STALE] = { "keys_stale", 0, 60 * MINUTE_US, false, "critical", "window= severity=" },
     [ADMIND_RULE_AUDIT_LOST] = { "audit_lost", 0, 10 * MINUTE_US, false, "critical", "threshold= window= severity=" },
     [ADMIND_RULE_MODULE_SILENT] = { "module_silent", 0, 2 * MINUTE_US, false, "critical", "window= severity=" },
+    [ADMIND_RULE_ROTATION_DUE] = { "rotation_due", 0, 1440 * MINUTE_US, false, "warning", "window= severity=" },
 };
 
 bool admind_config_alert_defaults(admind_config_t *config)
@@ -150,6 +151,7 @@ bool admind_config_alert(admind_config_t *config, char *const *words, size_t n_w
         }
         return true;
     }
-    snprintf(why, cap, "Alert '%.64s' is not built in; write auth_failures, keys_stale, audit_lost or module_silent", words[0]);
+    snprintf(why, cap, "Alert '%.64s' is not built in; write auth_failures, keys_stale, audit_lost, module_silent or rotation_due",
+             words[0]);
     return false;
 }

@@ -259,6 +259,8 @@ void admind_config_free(admind_config_t **slot)
     free(config->spool_dir);
     free(config->journal_dir);
     free(config->peer_user);
+    free(config->issuer.url);
+    free(config->issuer_key_dir);
     free(config->admin_token_file);
     free(config->ca_file);
     free(config);

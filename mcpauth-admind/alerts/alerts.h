@@ -4,6 +4,7 @@
 #define ADMIND_ALERTS_H
 
 #include "config.h"
+#include "issuer/issuer.h"
 #include "keys/fetch.h"
 #include "keys/keys.h"
 #include "loop.h"
@@ -17,6 +18,8 @@ typedef struct admind_alert_facts {
     size_t links;
     int64_t links_zero_since_us; /* monotonic; 0 when children are linked */
     uint64_t audit_lost;         /* total reported by children */
+    bool has_issuer;             /* of our own; then: */
+    admind_issuer_state_t issuer;
 } admind_alert_facts_t;
 
 admind_alerts_t *admind_alerts_new(admind_loop_t *loop, const admind_config_t *config, admind_fetcher_t *fetcher, admind_keys_t *keys,

@@ -291,6 +291,23 @@ static uint64_t lost_lately(admind_alerts_t *alerts, uint64_t total, int64_t win
     return total - base;
 }
 
+static void judge_rotation(admind_alerts_t *alerts, const admind_alert_facts_t *facts)
+{
+    const admind_alert_rule_t *rule = &alerts->rules[ADMIND_RULE_ROTATION_DUE];
+    admind_alert_id_t id = id_of(rule);
+    const admind_issuer_state_t *issuer = &facts->issuer;
+    int64_t slack_us = issuer->has_key ? issuer->rotate_us + rule->window_us : NO_KEYS_US;
+    char summary[384], text[32];
+
+    if (issuer->has_key) {
+        snprintf(summary, sizeof(summary), "The local issuer's key should have been rotated after %s and was not: see the daemon's log",
+                 duration(text, issuer->rotate_us));
+    } else {
+        snprintf(summary, sizeof(summary), "The local issuer has no key to sign with: see the daemon's log");
+    }
+    settle(alerts, &id, rule, facts->has_issuer && issuer->age_us > slack_us, issuer->age_us / SECOND_US, summary);
+}
+
 void admind_rules_state(admind_alerts_t *alerts, const admind_alert_facts_t *facts, int64_t mono_us)
 {
     const admind_alert_rule_t *lost = &alerts->rules[ADMIND_RULE_AUDIT_LOST], *silent = &alerts->rules[ADMIND_RULE_MODULE_SILENT];
@@ -303,6 +320,7 @@ void admind_rules_state(admind_alerts_t *alerts, const admind_alert_facts_t *fac
     char summary[384], text[32];
 
     judge_issuers(alerts);
+    judge_rotation(alerts, facts);
     snprintf(summary, sizeof(summary), "%llu audit records were lost within %s: the spool was full or could not be written",
              (unsigned long long)n, duration(text, lost->window_us));
     settle(alerts, &lost_id, lost, n > (uint64_t)lost->threshold, (int64_t)n, summary);

@@ -59,7 +59,7 @@ void admind_rules_clock(admind_alerts_t *alerts, int64_t now_us);
 bool admind_rules_record(admind_alerts_t *alerts, const mcpa_record_t *record, int64_t ts_us);
 /* auth_failures: who has become quiet by alerts->now_us. */
 void admind_rules_evaluate(admind_alerts_t *alerts);
-/* keys_stale, audit_lost, module_silent. */
+/* keys_stale, audit_lost, module_silent, rotation_due. */
 void admind_rules_state(admind_alerts_t *alerts, const admind_alert_facts_t *facts, int64_t mono_us);
 /* After loading: the pairs whose alerts fire stay in the table. */
 void admind_rules_pin(admind_alerts_t *alerts);

@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,6 +18,7 @@
 #include "http/routes.h"
 #include "log.h"
 #include "peersock.h"
+#include "turn.h"
 
 #define SWEEP_MS 1000
 
@@ -29,9 +33,9 @@ struct admind_http {
     admind_guard_t guard;
     char *unix_path; /* to be taken away; NULL on TCP */
     struct MHD_Daemon *daemon;
-    admind_watch_t *watch;
-    admind_timer_t *timer; /* libmicrohttpd's own timeouts */
-    admind_timer_t *sweep; /* ours */
+    pthread_t thread;
+    int stop_fd; /* readable: the thread is to end; -1: there is none */
+    int64_t swept_us;
     slot_t slots[ADMIND_HTTP_CONNECTIONS];
 };
 
@@ -57,7 +61,8 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, admind_ans
     }
     if (MHD_add_response_header(response, "Content-Type", answer->type) != MHD_YES ||
         MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") != MHD_YES ||
-        MHD_add_response_header(response, "Cache-Control", "no-store") != MHD_YES ||
+        MHD_add_response_header(response, "Cache-Control", answer->cache != NULL ? answer->cache : "no-store") != MHD_YES ||
+        (answer->any_origin && MHD_add_response_header(response, "Access-Control-Allow-Origin", "*") != MHD_YES) ||
         (answer->status == 405 && MHD_add_response_header(response, "Allow", "GET, HEAD") != MHD_YES) ||
         (answer->status == 401 &&
          MHD_add_response_header(response, "WWW-Authenticate", "Bearer realm=\"mcpauth-admind\"") != MHD_YES) ||
@@ -145,45 +150,89 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **st
     }
 }
 
-static void sweep(void *ctx)
+static void sweep(admind_http_t *http)
 {
-    admind_http_t *http = ctx;
-    int64_t latest = admind_loop_mono_us(http->loop) - ADMIND_HTTP_REQUEST_S * INT64_C(1000000);
+    int64_t now_us = admind_loop_mono_us(http->loop);
+    int64_t latest = now_us - ADMIND_HTTP_REQUEST_S * INT64_C(1000000);
 
+    if (now_us - http->swept_us < SWEEP_MS * INT64_C(1000)) {
+        return;
+    }
+    http->swept_us = now_us;
     for (size_t i = 0; i < ADMIND_HTTP_CONNECTIONS; i++) {
         if (http->slots[i].fd >= 0 && http->slots[i].since_us < latest) {
             shutdown(http->slots[i].fd, SHUT_RDWR); /* the library sees the end and closes */
         }
     }
-    admind_timer_arm(http->sweep, SWEEP_MS);
 }
 
-/* ---- on the loop */
+/* ---- the thread */
 
-static void run(admind_http_t *http)
+/* How long to wait for the next event at most, in milliseconds. */
+static int run(admind_http_t *http)
 {
     MHD_UNSIGNED_LONG_LONG ms;
 
     if (MHD_run(http->daemon) != MHD_YES) {
         admind_log(ADMIND_ERR, "MCPA2601", "http: the listener failed");
     }
-    if (MHD_get_timeout(http->daemon, &ms) == MHD_YES) {
-        admind_timer_arm(http->timer, ms > 60000 ? 60000 : (int64_t)ms);
-    } else {
-        admind_timer_disarm(http->timer);
+    return MHD_get_timeout(http->daemon, &ms) == MHD_YES && ms < SWEEP_MS ? (int)ms : SWEEP_MS;
+}
+
+static void *serve(void *ctx)
+{
+    admind_http_t *http = ctx;
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    struct pollfd fds[2] = { { .fd = http->stop_fd, .events = POLLIN }, { .fd = info->epoll_fd, .events = POLLIN } };
+    int wait_ms = 0;
+
+    while (poll(fds, 2, wait_ms) < 0 || fds[0].revents == 0) {
+        admind_turn_take();
+        admind_loop_read_clocks(http->loop);
+        sweep(http);
+        wait_ms = run(http);
+        admind_turn_give();
     }
+    return NULL;
 }
 
-static void on_event(void *ctx, int fd, uint32_t events)
+/* Signals are the loop's. */
+static bool start_thread(admind_http_t *http)
 {
-    (void)fd;
-    (void)events;
-    run(ctx);
+    sigset_t all, before;
+    bool started;
+
+    http->stop_fd = eventfd(0, EFD_CLOEXEC);
+    if (http->stop_fd < 0) {
+        return false;
+    }
+    admind_turn_begin();
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    started = pthread_create(&http->thread, NULL, serve, http) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!started) {
+        admind_turn_end();
+        close(http->stop_fd);
+        http->stop_fd = -1;
+    }
+    return started;
 }
 
-static void on_timeout(void *ctx)
+static void stop_thread(admind_http_t *http)
 {
-    run(ctx);
+    const uint64_t one = 1;
+
+    if (http->stop_fd < 0) {
+        return;
+    }
+    while (write(http->stop_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
+    }
+    admind_turn_give(); /* it may be waiting for it */
+    pthread_join(http->thread, NULL);
+    admind_turn_take();
+    admind_turn_end();
+    close(http->stop_fd);
 }
 
 static void on_log(void *ctx, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
@@ -216,8 +265,6 @@ static int listen_tcp(const struct sockaddr_storage *address, socklen_t len, con
 
 static bool start_daemon(admind_http_t *http, int listener)
 {
-    const union MHD_DaemonInfo *info;
-
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIND_HTTP_CONNECTIONS,
@@ -229,9 +276,7 @@ static bool start_daemon(admind_http_t *http, int listener)
         close(listener);
         return false;
     }
-    info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    http->watch = info == NULL ? NULL : admind_watch_new(http->loop, info->epoll_fd, EPOLLIN, on_event, http);
-    return http->watch != NULL;
+    return start_thread(http);
 }
 
 admind_http_t *admind_http_new(admind_loop_t *loop, const admind_config_t *config, struct admind *admind, char *error, size_t cap)
@@ -246,6 +291,7 @@ admind_http_t *admind_http_new(admind_loop_t *loop, const admind_config_t *confi
         return NULL;
     }
     http->loop = loop;
+    http->stop_fd = -1;
     http->admind = admind;
     http->guard = (admind_guard_t){ config->admin_token, address.ss_family != AF_UNIX };
     for (size_t i = 0; i < ADMIND_HTTP_CONNECTIONS; i++) {
@@ -262,15 +308,11 @@ admind_http_t *admind_http_new(admind_loop_t *loop, const admind_config_t *confi
         free(http);
         return NULL;
     }
-    http->timer = admind_timer_new(loop, on_timeout, http);
-    http->sweep = admind_timer_new(loop, sweep, http);
-    if (http->timer == NULL || http->sweep == NULL || !start_daemon(http, listener)) {
+    if (!start_daemon(http, listener)) {
         snprintf(error, cap, "Listen %s: libmicrohttpd cannot be set up", config->listen);
         admind_http_free(&http);
         return NULL;
     }
-    admind_timer_arm(http->sweep, SWEEP_MS);
-    run(http);
     return http;
 }
 
@@ -282,12 +324,10 @@ void admind_http_free(admind_http_t **slot)
         return;
     }
     *slot = NULL;
-    admind_watch_free(&http->watch);
+    stop_thread(http);
     if (http->daemon != NULL) {
         MHD_stop_daemon(http->daemon); /* closes the listener as well */
     }
-    admind_timer_free(&http->timer);
-    admind_timer_free(&http->sweep);
     if (http->unix_path != NULL) {
         unlink(http->unix_path);
         free(http->unix_path);

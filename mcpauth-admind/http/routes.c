@@ -11,6 +11,7 @@ static const admind_route_t routes[] = {
     { "/healthz", ADMIND_ROLE_OPEN, admind_view_health },   { "/readyz", ADMIND_ROLE_OPEN, admind_view_ready },
     { "/metrics", ADMIND_ROLE_ADMIN, admind_view_metrics }, { "/alerts", ADMIND_ROLE_ADMIN, admind_view_alerts },
     { "/keys", ADMIND_ROLE_ADMIN, admind_view_keys },       { "/status", ADMIND_ROLE_ADMIN, admind_view_status },
+    { "/.well-known/jwks.json", ADMIND_ROLE_OPEN, admind_view_jwks },
 };
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))
 
@@ -24,6 +25,7 @@ static const struct refusal {
     { 403, "forbidden", "This Host is not served here; ask for localhost, or configure AdminTokenFile" },
     { 404, "not_found", "There is no such path" },
     { 405, "method_not_allowed", "Only GET and HEAD are served" },
+    { 503, "temporarily_unavailable", "There are no keys at the moment" },
     { 500, "internal_error", "The answer could not be made" },
 };
 #define REFUSALS (sizeof(refusals) / sizeof(refusals[0]))
@@ -116,6 +118,8 @@ void admind_routes_answer(struct admind *admind, const admind_request_t *request
     } else if (!route->view(admind, request, answer)) {
         free(answer->body);
         refuse(answer, 500);
+    } else if (answer->body == NULL) {
+        refuse(answer, answer->status);
     }
 }
 

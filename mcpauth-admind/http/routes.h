@@ -31,9 +31,11 @@ typedef struct admind_answer {
     const char *type; /* Content-Type */
     char *body;       /* malloc'd, owned by whoever holds the answer */
     size_t len;
+    const char *cache; /* Cache-Control; NULL: no-store */
+    bool any_origin;   /* pages of every origin may read it (CORS) */
 } admind_answer_t;
 
-/* Fills the answer; false when memory ran out. */
+/* Fills the answer; false when memory ran out. An answer without a body becomes a refusal with its status. */
 typedef bool admind_view_t(struct admind *admind, const admind_request_t *request, admind_answer_t *answer);
 
 typedef struct admind_route {

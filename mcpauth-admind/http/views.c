@@ -7,7 +7,10 @@
 #include "admind.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "issuer/keyring.h"
 
+#define NUMBER_TEXT(n)  #n
+#define NUMBER(n)       NUMBER_TEXT(n)
 #define BODY_FIRST_BYTES 8192
 #define BODY_MAX_BYTES   (16 * 1024 * 1024) /* 256 issuers of 64 keys, or 1024 children, are a fraction */
 
@@ -299,4 +302,21 @@ bool admind_view_status(struct admind *admind, const admind_request_t *request, 
 {
     (void)request;
     return render(answer, write_status, admind);
+}
+
+/* Public by its nature: other programs verify with it, browsers' too. */
+bool admind_view_jwks(struct admind *admind, const admind_request_t *request, admind_answer_t *answer)
+{
+    mcpa_str_t set = admind->issuer != NULL ? admind_issuer_published(admind->issuer) : MCPA_STR_NONE;
+
+    (void)request;
+    if (set.ptr == NULL) {
+        answer->status = admind->issuer != NULL ? 503 : 404;
+        return true;
+    }
+    answer->cache = "public, max-age=" NUMBER(ADMIND_KEYRING_MAX_AGE_S);
+    answer->any_origin = true;
+    answer->body = strndup(set.ptr, set.len);
+    answer->len = set.len;
+    return answer->body != NULL;
 }

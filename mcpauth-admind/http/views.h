@@ -6,6 +6,6 @@
 #include "http/routes.h"
 
 admind_view_t admind_view_health, admind_view_ready, admind_view_metrics, admind_view_alerts, admind_view_keys,
-    admind_view_status;
+    admind_view_status, admind_view_jwks;
 
 #endif

@@ -10,9 +10,9 @@
 
 #include "issuer/keyring.h"
 
-#define ADMIND_KEYSTORE_DIR    "issuer" /* below StateDir, when IssuerKeyDir says nothing */
-#define ADMIND_KEYSTORE_FILE   "issuer.keys"
-#define ADMIND_KEYSTORE_WISH   "rotate" /* made by who wants a rotation; the daemon takes it away */
+#define ADMIND_KEYSTORE_DIR  "keys/issuer" /* of StateDir, when IssuerKeyDir says nothing: StateDir itself is root's */
+#define ADMIND_KEYSTORE_FILE "issuer.keys"
+#define ADMIND_KEYSTORE_WISH "rotate" /* made by who wants a rotation; the daemon takes it away */
 
 /* Whether dir is one that only its owner can look into, and it is owned by uid. why (cap bytes): "what is wrong; what to do". */
 bool admind_keystore_is_tight(const char *dir, uint32_t uid, char *why, size_t cap) MCPA_MUST_CHECK;

@@ -29,6 +29,11 @@ REFUSED = {
                 ("https://hooks.example.com/ secret-file=x", "no secret-file=PATH"), ("https://hooks.example.com/ secret-file=/nonexistent", "openssl rand")],
     "Forward": [("fax 555-1234", "write Forward syslog ADDRESS"), ("syslog logs.example.com:6514", "tls://HOST:PORT"), ("otlp https://x.example/ colour=red", "name=, header-file="),
                 ("otlp https://x.example/ ca=/nonexistent", "name a readable PEM file")],
+    "Issuer": [("auth.example.com", "write the https URL"), ("http://auth.example.com", "write the https URL"), ("https://a.example alg=HS256", "write alg=RS256"),
+               ("https://a.example alg=none", "write alg=RS256"), ("https://a.example rotate=1h", "duration from 24h"), ("https://a.example rotate=soon", "duration from 24h"),
+               ("https://a.example overlap=23h", "from 24h, for so long may tokens live"), ("https://a.example overlap=15d", "to 14d"),
+               ("https://a.example bits=1024", "write bits=2048"), ("https://a.example alg=ES256 bits=4096", "alg=RS256 only"), ("https://a.example colour=red", "write alg=, rotate=")],
+    "IssuerKeyDir": [("keys", "no absolute path")],
     "AdminTokenFile": [("token", "no absolute path"), ("/nonexistent", "No such file or directory; make it: (umask 077"), ("/etc/passwd", "chmod 0600")],
     "LogLevel": [("loud", "is no level; write err, warning")],
     "AllowInsecureFetch": [("on", "loopback addresses only"), ("everywhere", "loopback addresses only")],
@@ -80,7 +85,7 @@ def test_a_key_without_a_value_is_refused(admind, key):
     assert status == 1 and f"{key} has no value; write " in output
 
 
-@pytest.mark.parametrize("key", [k for k in REFUSED if k not in ("Alert", "Webhook", "Forward")])
+@pytest.mark.parametrize("key", [k for k in REFUSED if k not in ("Alert", "Webhook", "Forward", "Issuer")])
 def test_a_value_too_many_is_refused(admind, key):
     status, output = check(admind, f"{key} a b\n")
     assert status == 1 and f"{key} takes no 'b'; write " in output
@@ -90,7 +95,7 @@ def test_a_value_too_many_is_refused(admind, key):
 def test_a_key_stands_once(admind, key):
     good = {"Listen": f"127.0.0.1:{admind.port}", "Socket": admind.dirs.socket, "StateDir": admind.dirs.state, "SpoolDir": admind.dirs.spool,
             "JournalDir": admind.dirs.journal, "JournalRetentionDays": 1, "JournalFileSize": "1m", "KeyRefresh": "1min", "KeyMaxStale": "1h", "AdminTokenFile": "/x",
-            "LogLevel": "info", "AllowInsecureFetch": "loopback", "KeyCAFile": "/x", "AllowPrivateFetch": "on"}[key]
+            "LogLevel": "info", "Issuer": "https://a.example", "IssuerKeyDir": "/x", "AllowInsecureFetch": "loopback", "KeyCAFile": "/x", "AllowPrivateFetch": "on"}[key]
     status, output = check(admind, f"{key} {good}\n{key} {good}\n")
     assert status == 1 and re.search(rf"{key} stands in line \d+ already; keep one", output)
 

@@ -218,7 +218,8 @@ def test_scrape_has_what_docs_tell(stack):
     helps = dict(re.findall(r"^# HELP (\w+) (.*)$", answer.text, re.M))
     rows = {name: (kind, labels, meaning) for name, kind, labels, meaning in METRIC_ROWS}
     assert set(types) <= set(rows), "undocumented"
-    assert set(rows) - set(types) <= {"mcpauth_operations_total", "mcpauth_notification_failures_total", "mcpauth_audit_lost_total"}
+    assert set(rows) - set(types) <= {"mcpauth_operations_total", "mcpauth_notification_failures_total", "mcpauth_audit_lost_total",
+                                       "mcpauth_issuer_key_age_seconds"}
     assert {name: rows[name][0] for name in types} == types and {name: rows[name][2] for name in types} == helps
     for name, pairs in stack.admind.metrics():
         family = name if name in rows else re.sub(r"_(bucket|sum|count)$", "", name)

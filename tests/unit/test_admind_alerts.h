@@ -65,6 +65,7 @@ static inline int setup(void **state)
     world->config.rules[ADMIND_RULE_KEYS_STALE] = (admind_rule_t){ "keys_stale", true, 0, 60 * MIN, false, false, warning };
     world->config.rules[ADMIND_RULE_AUDIT_LOST] = (admind_rule_t){ "audit_lost", true, 0, 10 * MIN, false, false, critical };
     world->config.rules[ADMIND_RULE_MODULE_SILENT] = (admind_rule_t){ "module_silent", true, 0, 2 * MIN, false, false, critical };
+    world->config.rules[ADMIND_RULE_ROTATION_DUE] = (admind_rule_t){ "rotation_due", true, 0, 1440 * MIN, false, false, warning };
     world_start(world);
     *state = world;
     return 0;

@@ -249,6 +249,29 @@ static void silent_module_fires_only_where_there_is_a_policy(void **state)
     assert_int_equal(firing(world, "module_silent"), 0);
 }
 
+static void a_rotation_that_is_due_fires_behind_its_slack(void **state)
+{
+    world_t *world = *state;
+    admind_issuer_state_t *issuer = &world->facts.issuer;
+
+    *issuer = (admind_issuer_state_t){ true, 8 * 1440 * MIN + S, 7 * 1440 * MIN };
+    fake_advance(&world->loop, 2 * S);
+    assert_int_equal(firing(world, "rotation_due"), 0); /* there is no issuer */
+    world->facts.has_issuer = true;
+    issuer->age_us = 8 * 1440 * MIN;
+    fake_advance(&world->loop, 2 * S);
+    assert_int_equal(firing(world, "rotation_due"), 0);
+    issuer->age_us += S;
+    fake_advance(&world->loop, 2 * S);
+    assert_int_equal(firing(world, "rotation_due"), 1);
+    *issuer = (admind_issuer_state_t){ false, 60 * S, 7 * 1440 * MIN };
+    fake_advance(&world->loop, 2 * S);
+    assert_int_equal(firing(world, "rotation_due"), 0);
+    issuer->age_us += S;
+    fake_advance(&world->loop, 2 * S);
+    assert_int_equal(firing(world, "rotation_due"), 1);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -264,6 +287,7 @@ int main(void)
         T(httpds_own_keys_are_not_watched),
         T(lost_records_fire_and_resolve_when_none_were_lost_for_the_window),
         T(silent_module_fires_only_where_there_is_a_policy),
+        T(a_rotation_that_is_due_fires_behind_its_slack),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,20 @@ static void every_path_is_there_and_has_a_role(void **state)
     }
 }
 
+/* Whoever verifies tokens asks for it by the name that the world knows. */
+static void the_issuers_keys_are_for_everybody(void **state)
+{
+    const admind_guard_t guards[] = { { { NULL, 0 }, true }, { MCPA_STR("0123456789abcdef"), true }, { { NULL, 0 }, false } };
+
+    (void)state;
+    for (size_t g = 0; g < sizeof(guards) / sizeof(guards[0]); g++) {
+        assert_int_equal(check(&guards[g], (admind_request_t){ .method = "GET", .path = "/.well-known/jwks.json", .host = "auth.example.com" }), 0);
+        assert_int_equal(check(&guards[g], ASK(.path = "/.well-known/jwks.json/")), 404);
+        assert_int_equal(check(&guards[g], ASK(.path = "/.well-known/jwks")), 404);
+        assert_int_equal(check(&guards[g], (admind_request_t){ .method = "OPTIONS", .path = "/.well-known/jwks.json" }), 405);
+    }
+}
+
 static void other_paths_and_methods_are_refused(void **state)
 {
     static const char *const bad[] = { "",           "/",       "/metrics/",
@@ -145,6 +159,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_path_is_there_and_has_a_role),
+        cmocka_unit_test(the_issuers_keys_are_for_everybody),
         cmocka_unit_test(other_paths_and_methods_are_refused),
         cmocka_unit_test(a_rebound_name_opens_no_admin_path),
         cmocka_unit_test(an_admin_token_is_wanted_whole),
