@@ -3,13 +3,10 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,7 +15,6 @@
 #include "http/routes.h"
 #include "log.h"
 #include "peersock.h"
-#include "turn.h"
 
 #define SWEEP_MS 1000
 
@@ -33,9 +29,9 @@ struct admind_http {
     admind_guard_t guard;
     char *unix_path; /* to be taken away; NULL on TCP */
     struct MHD_Daemon *daemon;
-    pthread_t thread;
-    int stop_fd; /* readable: the thread is to end; -1: there is none */
-    int64_t swept_us;
+    admind_watch_t *watch;
+    admind_timer_t *timer; /* libmicrohttpd's own timeouts */
+    admind_timer_t *sweep; /* ours */
     slot_t slots[ADMIND_HTTP_CONNECTIONS];
 };
 
@@ -150,89 +146,45 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **st
     }
 }
 
-static void sweep(admind_http_t *http)
+static void sweep(void *ctx)
 {
-    int64_t now_us = admind_loop_mono_us(http->loop);
-    int64_t latest = now_us - ADMIND_HTTP_REQUEST_S * INT64_C(1000000);
+    admind_http_t *http = ctx;
+    int64_t latest = admind_loop_mono_us(http->loop) - ADMIND_HTTP_REQUEST_S * INT64_C(1000000);
 
-    if (now_us - http->swept_us < SWEEP_MS * INT64_C(1000)) {
-        return;
-    }
-    http->swept_us = now_us;
     for (size_t i = 0; i < ADMIND_HTTP_CONNECTIONS; i++) {
         if (http->slots[i].fd >= 0 && http->slots[i].since_us < latest) {
             shutdown(http->slots[i].fd, SHUT_RDWR); /* the library sees the end and closes */
         }
     }
+    admind_timer_arm(http->sweep, SWEEP_MS);
 }
 
-/* ---- the thread */
+/* ---- on the loop */
 
-/* How long to wait for the next event at most, in milliseconds. */
-static int run(admind_http_t *http)
+static void run(admind_http_t *http)
 {
     MHD_UNSIGNED_LONG_LONG ms;
 
     if (MHD_run(http->daemon) != MHD_YES) {
         admind_log(ADMIND_ERR, "MCPA2601", "http: the listener failed");
     }
-    return MHD_get_timeout(http->daemon, &ms) == MHD_YES && ms < SWEEP_MS ? (int)ms : SWEEP_MS;
+    if (MHD_get_timeout(http->daemon, &ms) == MHD_YES) {
+        admind_timer_arm(http->timer, ms > 60000 ? 60000 : (int64_t)ms);
+    } else {
+        admind_timer_disarm(http->timer);
+    }
 }
 
-static void *serve(void *ctx)
+static void on_event(void *ctx, int fd, uint32_t events)
 {
-    admind_http_t *http = ctx;
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    struct pollfd fds[2] = { { .fd = http->stop_fd, .events = POLLIN }, { .fd = info->epoll_fd, .events = POLLIN } };
-    int wait_ms = 0;
-
-    while (poll(fds, 2, wait_ms) < 0 || fds[0].revents == 0) {
-        admind_turn_take();
-        admind_loop_read_clocks(http->loop);
-        sweep(http);
-        wait_ms = run(http);
-        admind_turn_give();
-    }
-    return NULL;
+    (void)fd;
+    (void)events;
+    run(ctx);
 }
 
-/* Signals are the loop's. */
-static bool start_thread(admind_http_t *http)
+static void on_timeout(void *ctx)
 {
-    sigset_t all, before;
-    bool started;
-
-    http->stop_fd = eventfd(0, EFD_CLOEXEC);
-    if (http->stop_fd < 0) {
-        return false;
-    }
-    admind_turn_begin();
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    started = pthread_create(&http->thread, NULL, serve, http) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!started) {
-        admind_turn_end();
-        close(http->stop_fd);
-        http->stop_fd = -1;
-    }
-    return started;
-}
-
-static void stop_thread(admind_http_t *http)
-{
-    const uint64_t one = 1;
-
-    if (http->stop_fd < 0) {
-        return;
-    }
-    while (write(http->stop_fd, &one, sizeof(one)) < 0 && errno == EINTR) {
-    }
-    admind_turn_give(); /* it may be waiting for it */
-    pthread_join(http->thread, NULL);
-    admind_turn_take();
-    admind_turn_end();
-    close(http->stop_fd);
+    run(ctx);
 }
 
 static void on_log(void *ctx, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
@@ -265,6 +217,8 @@ static int listen_tcp(const struct sockaddr_storage *address, socklen_t len, con
 
 static bool start_daemon(admind_http_t *http, int listener)
 {
+    const union MHD_DaemonInfo *info;
+
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIND_HTTP_CONNECTIONS,
@@ -276,7 +230,9 @@ static bool start_daemon(admind_http_t *http, int listener)
         close(listener);
         return false;
     }
-    return start_thread(http);
+    info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    http->watch = info == NULL ? NULL : admind_watch_new(http->loop, info->epoll_fd, EPOLLIN, on_event, http);
+    return http->watch != NULL;
 }
 
 admind_http_t *admind_http_new(admind_loop_t *loop, const admind_config_t *config, struct admind *admind, char *error, size_t cap)
@@ -291,7 +247,6 @@ admind_http_t *admind_http_new(admind_loop_t *loop, const admind_config_t *confi
         return NULL;
     }
     http->loop = loop;
-    http->stop_fd = -1;
     http->admind = admind;
     http->guard = (admind_guard_t){ config->admin_token, address.ss_family != AF_UNIX };
     for (size_t i = 0; i < ADMIND_HTTP_CONNECTIONS; i++) {
@@ -308,11 +263,15 @@ admind_http_t *admind_http_new(admind_loop_t *loop, const admind_config_t *confi
         free(http);
         return NULL;
     }
-    if (!start_daemon(http, listener)) {
+    http->timer = admind_timer_new(loop, on_timeout, http);
+    http->sweep = admind_timer_new(loop, sweep, http);
+    if (http->timer == NULL || http->sweep == NULL || !start_daemon(http, listener)) {
         snprintf(error, cap, "Listen %s: libmicrohttpd cannot be set up", config->listen);
         admind_http_free(&http);
         return NULL;
     }
+    admind_timer_arm(http->sweep, SWEEP_MS);
+    run(http);
     return http;
 }
 
@@ -324,10 +283,12 @@ void admind_http_free(admind_http_t **slot)
         return;
     }
     *slot = NULL;
-    stop_thread(http);
+    admind_watch_free(&http->watch);
     if (http->daemon != NULL) {
         MHD_stop_daemon(http->daemon); /* closes the listener as well */
     }
+    admind_timer_free(&http->timer);
+    admind_timer_free(&http->sweep);
     if (http->unix_path != NULL) {
         unlink(http->unix_path);
         free(http->unix_path);
