@@ -272,7 +272,7 @@ void admind_facts(const admind_t *admind, admind_facts_t *facts)
     admind_policyfile_view(admind->policy, &policy);
     *facts = (admind_facts_t){ .policy_refused = policy.error[0] != '\0',
                                .keys_ready = admind_keys_ready(admind->keys),
-                               .journal_failing = admind->disk_failed || admind_journal_is_failing(admind->journal) || admind_turn_disk_us() > DISK_STALLED_US,
+                               .journal_failing = admind->disk_failed || admind_journal_is_failing(admind->journal),
                                .cursor_missing = !admind_forward_has_cursors(admind->forward),
                                .links = gauges.links };
 }
