@@ -68,44 +68,36 @@ char *ctl_read_secret(const char *path)
     return line;
 }
 
-static struct curl_slist *authorization(const ctl_t *ctl, bool *ok)
+/* false: out of memory. */
+static bool add_secret(struct curl_slist **headers, const char *secret)
 {
-    struct curl_slist *headers = NULL;
-    char *secret, *line = NULL;
+    char *line = NULL;
 
-    *ok = true;
-    if (ctl->token_file == NULL) {
-        return NULL;
+    *headers = NULL;
+    if (secret == NULL) {
+        return true;
     }
-    secret = ctl_read_secret(ctl->token_file);
-    if (secret == NULL || asprintf(&line, "Authorization: Bearer %s", secret) < 0) {
-        line = NULL;
+    if (asprintf(&line, "Authorization: Bearer %s", secret) < 0) {
+        return false;
     }
-    if (line != NULL) {
-        headers = curl_slist_append(NULL, line);
-        explicit_bzero(line, strlen(line));
-    }
-    if (secret != NULL) {
-        explicit_bzero(secret, strlen(secret));
-    }
-    free(secret);
+    *headers = curl_slist_append(NULL, line);
+    explicit_bzero(line, strlen(line));
     free(line);
-    *ok = headers != NULL;
-    return headers;
+    return *headers != NULL;
 }
 
-static CURLcode perform(CURL *easy, const ctl_t *ctl, const char *path, struct curl_slist *headers, answer_t *answer,
+static CURLcode perform(CURL *easy, const ctl_server_t *server, const char *path, struct curl_slist *headers, answer_t *answer,
                         long *status, char *error)
 {
-    bool is_unix = strncmp(ctl->url, "unix:", 5) == 0;
-    size_t base = strlen(ctl->url);
+    bool is_unix = strncmp(server->url, "unix:", 5) == 0;
+    size_t base = strlen(server->url);
     char *url = NULL;
     CURLcode code;
 
-    while (base > 0 && ctl->url[base - 1] == '/') {
+    while (base > 0 && server->url[base - 1] == '/') {
         base--;
     }
-    if (asprintf(&url, "%.*s%s", is_unix ? 16 : (int)base, is_unix ? "http://localhost" : ctl->url, path) < 0) {
+    if (asprintf(&url, "%.*s%s", is_unix ? 16 : (int)base, is_unix ? "http://localhost" : server->url, path) < 0) {
         return CURLE_OUT_OF_MEMORY;
     }
     curl_easy_setopt(easy, CURLOPT_URL, url);
@@ -119,8 +111,11 @@ static CURLcode perform(CURL *easy, const ctl_t *ctl, const char *path, struct c
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, answer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "mcpauthctl");
+    if (server->ca != NULL) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, server->ca);
+    }
     if (is_unix) {
-        curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, ctl->url + 5);
+        curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, server->url + 5);
     }
     code = curl_easy_perform(easy);
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, status);
@@ -128,20 +123,16 @@ static CURLcode perform(CURL *easy, const ctl_t *ctl, const char *path, struct c
     return code;
 }
 
-ctl_exit_t ctl_get(const ctl_t *ctl, const char *path, char **body, long *status)
+ctl_exit_t ctl_fetch(const ctl_server_t *server, const char *path, char **body, long *status, char *error, size_t cap)
 {
-    char error[CURL_ERROR_SIZE] = "";
+    char why[CURL_ERROR_SIZE] = "";
     answer_t answer = { 0 };
-    bool ok;
-    struct curl_slist *headers = authorization(ctl, &ok);
-    CURL *easy = ok ? curl_easy_init() : NULL;
+    struct curl_slist *headers;
+    CURL *easy = add_secret(&headers, server->secret) ? curl_easy_init() : NULL;
     CURLcode code = CURLE_FAILED_INIT;
 
-    if (!ok) {
-        return CTL_USAGE;
-    }
     if (easy != NULL) {
-        code = perform(easy, ctl, path, headers, &answer, status, error);
+        code = perform(easy, server, path, headers, &answer, status, why);
         curl_easy_cleanup(easy);
     }
     curl_slist_free_all(headers);
@@ -149,7 +140,8 @@ ctl_exit_t ctl_get(const ctl_t *ctl, const char *path, char **body, long *status
         answer.text = strdup("");
     }
     if (code != CURLE_OK || answer.text == NULL) {
-        ctl_complain("cannot reach the daemon at %s: %s", ctl->url, error[0] != '\0' ? error : curl_easy_strerror(code));
+        snprintf(error, cap, "cannot reach %s at %s: %s", server->name, server->url,
+                 why[0] != '\0' ? why : curl_easy_strerror(code));
         free(answer.text);
         return CTL_UNREACHABLE;
     }
@@ -157,22 +149,23 @@ ctl_exit_t ctl_get(const ctl_t *ctl, const char *path, char **body, long *status
     return CTL_GOOD;
 }
 
-ctl_exit_t ctl_get_json(const ctl_t *ctl, const char *path, const char *member, char **body, mcpa_json_t **json)
+ctl_exit_t ctl_fetch_json(const ctl_server_t *server, const char *path, const char *member, char **body, mcpa_json_t **json,
+                          char *error, size_t cap)
 {
     long status = 0;
-    ctl_exit_t result = ctl_get(ctl, path, body, &status);
+    ctl_exit_t result = ctl_fetch(server, path, body, &status, error, cap);
 
     if (result != CTL_GOOD) {
         return result;
     }
     if (status == 401 || status == 403) {
-        ctl_complain("the daemon refuses (%ld): it wants its admin token; give --token-file FILE", status);
+        snprintf(error, cap, "%s refuses (%ld): it wants its admin token; give --token-file FILE", server->name, status);
     } else if (status != 200) {
-        ctl_complain("the daemon answered %ld to %s", status, path);
+        snprintf(error, cap, "%s answered %ld to %s", server->name, status, path);
     } else if (mcpa_json_parse(json, mcpa_str(*body), ANSWER_MAX_DEPTH, ANSWER_MAX_VALUES) != MCPA_OK) {
-        ctl_complain("what answers at %s is not the daemon: no JSON came for %s", ctl->url, path);
+        snprintf(error, cap, "what answers at %s is not %s: no JSON came for %s", server->url, server->name, path);
     } else if (mcpa_json_member(*json, member) == NULL) {
-        ctl_complain("what answers at %s is not the daemon: its %s has no \"%s\"", ctl->url, path, member);
+        snprintf(error, cap, "what answers at %s is not %s: its %s has no \"%s\"", server->url, server->name, path, member);
         mcpa_json_free(json);
     } else {
         return CTL_GOOD;
@@ -180,4 +173,52 @@ ctl_exit_t ctl_get_json(const ctl_t *ctl, const char *path, const char *member, 
     free(*body);
     *body = NULL;
     return CTL_BAD;
+}
+
+/* The daemon of the command line; *secret is to be freed. false: it has complained. */
+static bool daemon_of(const ctl_t *ctl, ctl_server_t *server, char **secret)
+{
+    *secret = ctl->token_file != NULL ? ctl_read_secret(ctl->token_file) : NULL;
+    *server = (ctl_server_t){ .url = ctl->url, .secret = *secret, .name = "the daemon" };
+    return ctl->token_file == NULL || *secret != NULL;
+}
+
+static void forget(char *secret)
+{
+    if (secret != NULL) {
+        explicit_bzero(secret, strlen(secret));
+    }
+    free(secret);
+}
+
+ctl_exit_t ctl_get(const ctl_t *ctl, const char *path, char **body, long *status)
+{
+    ctl_exit_t result = CTL_USAGE;
+    char error[1024] = "", *secret;
+    ctl_server_t server;
+
+    if (daemon_of(ctl, &server, &secret)) {
+        result = ctl_fetch(&server, path, body, status, error, sizeof(error));
+    }
+    if (error[0] != '\0') {
+        ctl_complain("%s", error);
+    }
+    forget(secret);
+    return result;
+}
+
+ctl_exit_t ctl_get_json(const ctl_t *ctl, const char *path, const char *member, char **body, mcpa_json_t **json)
+{
+    ctl_exit_t result = CTL_USAGE;
+    char error[1024] = "", *secret;
+    ctl_server_t server;
+
+    if (daemon_of(ctl, &server, &secret)) {
+        result = ctl_fetch_json(&server, path, member, body, json, error, sizeof(error));
+    }
+    if (error[0] != '\0') {
+        ctl_complain("%s", error);
+    }
+    forget(secret);
+    return result;
 }

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/json.h"
+#include "policy/snapshot.h"
 
 typedef enum ctl_exit { CTL_GOOD = 0, CTL_BAD = 1, CTL_USAGE = 2, CTL_UNREACHABLE = 3 } ctl_exit_t;
 
@@ -31,6 +32,9 @@ typedef struct ctl {
     /* probe; origin and limit too */
     const char *low_token_file, *wrong_audience_token_file, *expired_token_file, *ca, *max_body;
     bool no_issuer;
+    /* gates; ca and no_issuer too */
+    const char *prometheus;
+    bool probe;
     const char *words[2];    /* what is no option, behind the command */
     size_t n_words;
     /* found out */
@@ -38,13 +42,28 @@ typedef struct ctl {
     bool colour;             /* stdout is a terminal and NO_COLOR is not set */
 } ctl_t;
 
-/* client.c: GET path. CTL_GOOD: *body (malloc'd, NUL-terminated) and *status. Else it has complained. */
-ctl_exit_t ctl_get(const ctl_t *ctl, const char *path, char **body, long *status);
-/* The same, parsed; complains and says CTL_BAD on other statuses than 200 and on what is not a JSON object with this member: something else listens
+/* client.c */
+typedef struct ctl_server {
+    const char *url;    /* "http://..." or "unix:PATH" */
+    const char *secret; /* sent as a bearer token; NULL: none */
+    const char *ca;     /* certificates to trust; NULL: the system's */
+    const char *name;   /* in sentences: "the daemon" */
+} ctl_server_t;
+/* GET path. CTL_GOOD: *body (malloc'd, NUL-terminated) and *status; CTL_UNREACHABLE: error (cap bytes) says why. */
+ctl_exit_t ctl_fetch(const ctl_server_t *server, const char *path, char **body, long *status, char *error, size_t cap);
+/* The same, parsed. CTL_BAD, with a sentence: another status than 200, or what is not a JSON object with this member, so that something else listens
  * there. */
+ctl_exit_t ctl_fetch_json(const ctl_server_t *server, const char *path, const char *member, char **body, mcpa_json_t **json, char *error,
+                          size_t cap);
+/* Of the daemon: GET path. CTL_GOOD: *body (malloc'd, NUL-terminated) and *status. Else it has complained. */
+ctl_exit_t ctl_get(const ctl_t *ctl, const char *path, char **body, long *status);
+/* The same, parsed, as by ctl_fetch_json. */
 ctl_exit_t ctl_get_json(const ctl_t *ctl, const char *path, const char *member, char **body, mcpa_json_t **json);
 /* The first line of a file, or of stdin for "-"; malloc'd. NULL: it has complained. */
 char *ctl_read_secret(const char *path);
+
+/* policy.c: the policy snapshot of --policy, or of the state directory; path (4096 bytes): where it is looked for. NULL: error says why. */
+mcpa_snapshot_t *ctl_policy_read(const ctl_t *ctl, char path[4096], char *error, size_t cap);
 
 /* table.c */
 typedef enum ctl_colour { CTL_PLAIN = 0, CTL_GREEN, CTL_RED, CTL_YELLOW, CTL_BOLD } ctl_colour_t;
@@ -72,6 +91,6 @@ bool ctl_parse_time(const char *text, int64_t now_us, int64_t *unix_us);
 /* the commands */
 ctl_exit_t ctl_status(const ctl_t *ctl), ctl_keys(const ctl_t *ctl), ctl_alerts(const ctl_t *ctl), ctl_metrics(const ctl_t *ctl);
 ctl_exit_t ctl_audit(const ctl_t *ctl), ctl_audit_verify(const ctl_t *ctl), ctl_audit_seal(const ctl_t *ctl), ctl_audit_report(const ctl_t *ctl);
-ctl_exit_t ctl_explain(const ctl_t *ctl), ctl_probe(const ctl_t *ctl);
+ctl_exit_t ctl_explain(const ctl_t *ctl), ctl_probe(const ctl_t *ctl), ctl_gates(const ctl_t *ctl);
 
 #endif

@@ -10,8 +10,6 @@
 #include "files.h"
 #include "keys/keyfile.h"
 
-#define POLICY_MAX_BYTES (8 * 1024 * 1024)
-
 /* ---- keys, where children take them from */
 
 static mcpa_jwks_t *read_file_set(ctl_explained_t *explained, const char *path)
@@ -92,22 +90,10 @@ static void on_stage(void *ctx, const char *stage, mcpa_reason_t reason, const s
 static mcpa_snapshot_t *read_policy(const ctl_t *ctl)
 {
     char path[4096], error[512] = "";
-    mcpa_snapshot_t *snapshot = NULL;
-    mcpa_str_t text = MCPA_STR_NONE;
-    mcpa_status_t status;
+    mcpa_snapshot_t *snapshot = ctl_policy_read(ctl, path, error, sizeof(error));
 
-    snprintf(path, sizeof(path), "%s%s", ctl->policy != NULL ? ctl->policy : ctl->state_dir,
-             ctl->policy != NULL ? "" : "/" MCPA_SNAPSHOT_FILE);
-    status = admind_file_read(&text, path, POLICY_MAX_BYTES);
-    if (status != MCPA_OK) {
-        ctl_complain("%s: %s; httpd writes it when it starts; name it with --policy or --config", path, mcpa_status_word(status));
-        return NULL;
-    }
-    status = mcpa_snapshot_parse(&snapshot, text, error, sizeof(error));
-    free((char *)(uintptr_t)text.ptr);
-    if (status != MCPA_OK) {
-        ctl_complain("%s: %s", path, error[0] != '\0' ? error : mcpa_status_word(status));
-        return NULL;
+    if (snapshot == NULL) {
+        ctl_complain("%s: %s", path, error);
     }
     return snapshot;
 }

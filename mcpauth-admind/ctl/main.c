@@ -24,7 +24,8 @@ enum {
     AUDIT = 16,
     EXPLAIN = 32,
     PROBE = 128,
-    HTTP = STATUS | KEYS | ALERTS | METRICS,
+    GATES = 256,
+    HTTP = STATUS | KEYS | ALERTS | METRICS | GATES,
     ALL = HTTP | AUDIT | EXPLAIN,
     MANY = 64 /* of options: may be given again and again */
 };
@@ -52,6 +53,8 @@ static const struct command {
     { "probe", PROBE, ctl_probe, 1, 1, "probe URL",
       "asks a resource from outside what clients and attackers ask; exit 1 when something is wrong that must not be.\n"
       "      Needs nothing of the daemon; the more tokens it is given, the more it sees" },
+    { "gates", GATES, ctl_gates, 0, 0, "gates",
+      "whether what is deployed here is fit for production, for the end of a deployment; exit 1 when something is not" },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -94,7 +97,7 @@ static const struct option {
     { "key", AUDIT | MANY, AT(seal_keys), "FILE", "verify: the origin key, from where it is kept; one for each that there was" },
     { "seal", AUDIT | MANY, AT(anchors), "EPOCH:MAC", "verify: a seal that was kept elsewhere and must be in the journal; any number" },
     { "vhost", EXPLAIN, AT(vhost), "NAME", "where several have such a Location" },
-    { "policy", EXPLAIN, AT(policy), "FILE", "the policy snapshot (default: policy.json in StateDir)" },
+    { "policy", EXPLAIN | GATES, AT(policy), "FILE", "the policy snapshot (default: policy.json in StateDir)" },
     { "keys", EXPLAIN, AT(keys), "DIR", "the published keys (default: keys in StateDir)" },
     { "origin", EXPLAIN | PROBE, AT(origin), "ORIGIN", "explain: as if a browser had sent it; probe: one that MCPAuthOrigin lets in" },
     { "method", AUDIT | EXPLAIN, AT(method), "METHOD", "audit: JSON-RPC's or HTTP's, such as tools/call; explain: default POST" },
@@ -105,9 +108,11 @@ static const struct option {
     { "low-token-file", PROBE, AT(low_token_file), "FILE|-", "a token for this resource with too little scope to call a tool" },
     { "expired-token-file", PROBE, AT(expired_token_file), "FILE|-", "a token for this resource that is over" },
     { "wrong-audience-token-file", PROBE, AT(wrong_audience_token_file), "FILE|-", "a token for another resource" },
-    { "no-issuer", PROBE, AT(no_issuer), NULL, "the authorization servers cannot be reached from here" },
-    { "ca", PROBE, AT(ca), "FILE", "certificates to trust instead of the system's" },
+    { "no-issuer", PROBE | GATES, AT(no_issuer), NULL, "the authorization servers cannot be reached from here" },
+    { "ca", PROBE | GATES, AT(ca), "FILE", "certificates to trust instead of the system's" },
     { "max-body", PROBE, AT(max_body), "SIZE", "MCPAuthMaxBody of the Location (default 4m): one byte more has to be refused" },
+    { "probe", GATES, AT(probe), NULL, "probe every resource, too, without a token" },
+    { "prometheus", GATES, AT(prometheus), "URL", "a Prometheus that has to have loaded alert rules of mcpauth" },
 };
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
 

@@ -142,10 +142,8 @@ static void count(ctl_probe_sum_t *sum, const ctl_finding_t *finding, ctl_probe_
     }
 }
 
-static ctl_exit_t run_checks(ctl_probe_t *probe)
+static ctl_exit_t run_checks(ctl_probe_t *probe, ctl_finding_t findings[CTL_PROBE_CHECKS_MAX], ctl_probe_sum_t *sum)
 {
-    ctl_finding_t findings[CTL_PROBE_CHECKS_MAX] = { 0 };
-    ctl_probe_sum_t sum = { 0 };
     bool gave_up = false;
 
     for (size_t i = 0; i < ctl_probe_n_checks; i++) {
@@ -155,34 +153,64 @@ static ctl_exit_t run_checks(ctl_probe_t *probe)
             ctl_probe_checks[i].run(probe, &findings[i]);
             gave_up = probe->failures_in_row >= GIVE_UP_AFTER;
         }
-        count(&sum, &findings[i], ctl_probe_checks[i].level);
-    }
-    if (probe->ctl->json) {
-        ctl_probe_print_json(probe, findings, &sum);
-    } else {
-        ctl_probe_print(probe, findings, &sum);
+        count(sum, &findings[i], ctl_probe_checks[i].level);
     }
     if (gave_up) {
         ctl_complain("%s does not answer any more", probe->url);
         return CTL_UNREACHABLE;
     }
-    return sum.failed_must == 0 ? CTL_GOOD : CTL_BAD;
+    return sum->failed_must == 0 ? CTL_GOOD : CTL_BAD;
 }
 
-ctl_exit_t ctl_probe(const ctl_t *ctl)
+static void print(const ctl_probe_t *probe, const ctl_finding_t *findings, const ctl_probe_sum_t *sum)
+{
+    if (probe->ctl->json) {
+        ctl_probe_print_json(probe, findings, sum);
+    } else {
+        ctl_probe_print(probe, findings, sum);
+    }
+}
+
+static ctl_exit_t judge(const ctl_t *ctl, ctl_finding_t findings[CTL_PROBE_CHECKS_MAX], ctl_probe_sum_t *sum,
+                        void (*show)(const ctl_probe_t *probe, const ctl_finding_t *findings, const ctl_probe_sum_t *sum))
 {
     ctl_probe_t probe = { .ctl = ctl };
     ctl_exit_t result = CTL_USAGE;
 
     if (take_url(&probe) && take_options(&probe) && take_tokens(&probe)) {
         probe.http = ctl_probehttp_new(ctl->ca);
+        result = CTL_UNREACHABLE;
         if (probe.http == NULL) {
             ctl_complain("out of memory");
-            result = CTL_UNREACHABLE;
-        } else {
-            result = ask_bare(&probe) ? run_checks(&probe) : CTL_UNREACHABLE;
+        } else if (ask_bare(&probe)) {
+            result = run_checks(&probe, findings, sum);
+            if (show != NULL) {
+                show(&probe, findings, sum);
+            }
         }
     }
     clear(&probe);
     return result;
+}
+
+ctl_exit_t ctl_probe_judge(const ctl_t *ctl, ctl_probe_sum_t *sum, const char **id, ctl_finding_t *first)
+{
+    ctl_finding_t findings[CTL_PROBE_CHECKS_MAX] = { 0 };
+    ctl_exit_t result = judge(ctl, findings, sum, NULL);
+
+    for (size_t i = ctl_probe_n_checks; result == CTL_BAD && i-- > 0;) {
+        if (findings[i].outcome == CTL_PROBE_FAIL && ctl_probe_checks[i].level == CTL_PROBE_MUST) {
+            *id = ctl_probe_checks[i].id;
+            *first = findings[i];
+        }
+    }
+    return result;
+}
+
+ctl_exit_t ctl_probe(const ctl_t *ctl)
+{
+    ctl_finding_t findings[CTL_PROBE_CHECKS_MAX] = { 0 };
+    ctl_probe_sum_t sum = { 0 };
+
+    return judge(ctl, findings, &sum, print);
 }

@@ -129,10 +129,14 @@ void ctl_probe_batch(ctl_probe_t *probe, ctl_finding_t *finding), ctl_probe_dupl
     ctl_probe_mirror(ctl_probe_t *probe, ctl_finding_t *finding), ctl_probe_unknown(ctl_probe_t *probe, ctl_finding_t *finding),
     ctl_probe_too_large(ctl_probe_t *probe, ctl_finding_t *finding), ctl_probe_media_type(ctl_probe_t *probe, ctl_finding_t *finding);
 
-/* probeshow.c */
 typedef struct ctl_probe_sum {
     size_t passed, failed_must, failed_should, skipped;
 } ctl_probe_sum_t;
+/* probe.c: as the command, but shows nothing. CTL_BAD: *id and *first are of the first check that failed and must not. CTL_UNREACHABLE and CTL_USAGE:
+ * it has complained. */
+ctl_exit_t ctl_probe_judge(const ctl_t *ctl, ctl_probe_sum_t *sum, const char **id, ctl_finding_t *first);
+
+/* probeshow.c */
 void ctl_probe_print(const ctl_probe_t *probe, const ctl_finding_t *findings, const ctl_probe_sum_t *sum);
 void ctl_probe_print_json(const ctl_probe_t *probe, const ctl_finding_t *findings, const ctl_probe_sum_t *sum);
 

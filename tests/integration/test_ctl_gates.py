@@ -1,10 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
 """mcpauthctl gates: what is deployed as it should be passes, and a planted fault is told by its own gate and by no other."""
+import copy
 import json
+import os
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from harness import SOURCE, paths
+from harness.process import free_port, wait_until
+from harness.world import Stack
 from module_parts import fixed_stack
+from probe_parts import BAD, ENV, GOOD, UNREACHABLE, USAGE, header, let_in, status
+from resource_server import ResourceServer
+
+SNAPSHOT = ["policy-snapshot", "policy-complete", "enforced", "production-mode", "no-basic-fallback", "tls", "rate-limits", "audit"]
+DAEMON = ["metrics", "policy-current", "keys"]
+GATES = [*SNAPSHOT, *DAEMON, "rules", "tls-hsts", "probe"]
+
+
+def gates(*arguments, **more):
+    env = {**ENV, **more.pop("env", {})}
+    return subprocess.run([paths.built_program("mcpauthctl"), "gates", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
+                          timeout=120 * paths.PATIENCE, check=False, **more)
+
+
+def judged(done):
+    """{id: gate} of --json."""
+    document = json.loads(done.stdout)
+    found = {gate["id"]: gate for gate in document["gates"]}
+    assert list(found) == GATES and [document[n] for n in ("passed", "failed", "skipped")] == [
+        sum(g["outcome"] == o for g in found.values()) for o in ("pass", "fail", "skip")] and document["good"] == (document["failed"] == 0)
+    assert all(("mend" in g) == (g["outcome"] == "fail") and g["seen"] for g in found.values())
+    return found
+
+
+def outcomes(done):
+    return {name: gate["outcome"] for name, gate in judged(done).items()}
 
 # -- AuthType, as httpd writes it into the policy snapshot -------------------------------------------------------------------------------------
 
@@ -74,3 +108,329 @@ def test_auth_type_of_another_virtual_host_is_none_of_a_virtual_hosts_location(w
     assert httpd.process.alive
     policy = json.loads((world.dirs.state / "policy.json").read_text())
     assert {p["vhost"]: p["auth_type"] for p in policy["locations"]} == {"one": "None", "three": "Basic"}
+
+
+# -- what is deployed, for real ----------------------------------------------------------------------------------------------------------------
+
+
+RULES = SOURCE / "conf/prometheus/mcpauth.rules.yml"
+
+
+@pytest.fixture(scope="module")
+def deployed(module_world):
+    """In production mode, with TLS at the front and at the issuer."""
+    world = module_world
+    ca = world.scratch / "ca.pem"
+    ca.write_bytes(world.tls.certificate.read_bytes())
+    os.chmod(ca, 0o644)
+    s = Stack()
+    s.world, s.ca, s.upstream, s.issuer = world, ca, world.upstream(), world.issuer(tls=True)
+    s.admind = world.admind(f"KeyCAFile {ca}\n")
+    s.httpd = world.httpd(start=False, tls=True, mode="production")
+    s.path, s.resource = "/mcp", s.httpd.tls_url + "/mcp"
+    s.httpd.config = f"MCPAuthIssuer {s.issuer.url}\n"
+    s.httpd.locations = {"/mcp": f"MCPAuth On\nMCPAuthResource {s.resource}\nMCPAuthScope mcp:tools.read\nMCPAuthInspect Body\nMCPAuthRateLimit address 1000/s\n"
+                                 f"MCPAuthAudit Required\nProxyPass {s.upstream.url}/mcp"}
+    s.httpd.write_config()
+    s.httpd.start()
+    wait_until(lambda: outcomes(gates("--config", s.admind.conf_path, "--json"))["keys"] == "pass", 20, lambda: f"{s.admind.keys()}\n{s.admind.log()}")
+    wait_until(lambda: s.admind.get("/status").json()["children"], 20, "a child is linked")
+    return s
+
+
+def test_what_is_deployed_well_passes_every_gate(deployed):
+    prometheus = deployed.world.prometheus(f"127.0.0.1:{deployed.admind.port}", rules=RULES)
+    done = gates("--config", deployed.admind.conf_path, "--json", "--probe", "--ca", deployed.ca, "--prometheus", prometheus.url, "--no-issuer")
+    assert {n: (g["outcome"], g["seen"]) for n, g in judged(done).items() if g["outcome"] != "pass"} == {}, done.stderr
+    assert done.returncode == GOOD and done.stderr == ""
+    prometheus.stop()
+
+
+def test_what_was_not_asked_for_is_skipped_and_says_how(deployed):
+    done = gates("--config", deployed.admind.conf_path, "--json")
+    found = judged(done)
+    assert done.returncode == GOOD and {n for n, g in found.items() if g["outcome"] == "skip"} == {"rules", "tls-hsts", "probe"}
+    assert "--prometheus" in found["rules"]["seen"] and "--probe" in found["tls-hsts"]["seen"] and "--probe" in found["probe"]["seen"]
+
+
+def test_table_shows_each_gate_with_its_mend(deployed):
+    done = gates("--config", deployed.admind.conf_path)
+    assert done.returncode == GOOD and done.stdout.splitlines()[-1] == "good  11 passed, 0 failed, 3 skipped and not judged" and "\033" not in done.stdout
+    assert [line.split()[1] for line in done.stdout.splitlines()[1:-2]] == GATES
+    done = gates("--config", deployed.admind.conf_path, "--policy", "/nonexistent")
+    assert done.returncode == BAD and "bad  1 passed, 1 failed, 12 skipped" in done.stdout
+    assert "/nonexistent: not found" in done.stdout and "to mend: start httpd" in done.stdout.splitlines()[2]
+
+
+def test_daemon_that_is_away_closes_one_gate_and_is_told_apart(deployed):
+    done = gates("--config", deployed.admind.conf_path, "--url", f"http://127.0.0.1:{free_port()}", "--json")
+    assert done.returncode == UNREACHABLE and outcomes(done) == {**dict.fromkeys(SNAPSHOT, "pass"), "metrics": "fail", **dict.fromkeys(
+        ["policy-current", "keys", "rules", "tls-hsts", "probe"], "skip")}
+
+
+def test_admin_token_is_sent_to_the_daemon_alone(deployed, tmp_path):
+    secret = "0123456789abcdef0123456789abcdef"
+    token = tmp_path / "token"
+    token.write_text(secret + "\n")
+    with Front({**base_documents(deployed), "token": secret}) as front:
+        assert outcomes(front.gates("--policy", deployed.world.dirs.state / "policy.json"))["metrics"] == "fail"
+        done = front.gates("--policy", deployed.world.dirs.state / "policy.json", "--token-file", token, "--prometheus", front.url)
+        assert done.returncode == GOOD, done.stdout
+        assert {path: given for path, given in front.seen} == {"/metrics": f"Bearer {secret}", "/status": f"Bearer {secret}", "/keys": f"Bearer {secret}", "/api/v1/rules": None}
+
+
+@pytest.mark.parametrize("arguments", [["extra"], ["--prometheus", "localhost:9090"], ["--prometheus", "unix:/x"], ["--ca", "/nonexistent"], ["--token-file", "/nonexistent"],
+                                       ["--subject", "x"], ["--probe=yes"], ["--limit", "3"]])
+def test_wrong_usage_is_status_2_and_told(arguments):
+    done = gates(*arguments)
+    assert done.returncode == USAGE and done.stderr and done.stdout == ""
+
+
+def test_graceful_restart_to_another_policy_is_followed(deployed):
+    before = dict(deployed.httpd.locations)
+    old = deployed.world.scratch / "old.json"
+    old.write_bytes((deployed.world.dirs.state / "policy.json").read_bytes())
+    try:
+        deployed.httpd.locations["/mcp"] += "\nMCPAuthScope mcp:tools.exec\n"
+        deployed.httpd.locations["/mcp"] = deployed.httpd.locations["/mcp"].replace("MCPAuthScope mcp:tools.read\n", "")
+        deployed.httpd.write_config()
+        deployed.httpd.graceful()
+        wait_until(lambda: outcomes(gates("--config", deployed.admind.conf_path, "--json"))["policy-current"] == "pass", 20, "daemon and children have the new policy")
+        assert outcomes(gates("--config", deployed.admind.conf_path, "--policy", old, "--json"))["policy-current"] == "fail"
+    finally:
+        deployed.httpd.locations = before
+        deployed.httpd.write_config()
+        deployed.httpd.graceful()
+        wait_until(lambda: outcomes(gates("--config", deployed.admind.conf_path, "--json"))["policy-current"] == "pass", 20, "the old policy is back")
+
+
+def test_page_lists_every_gate_in_order():
+    text = (SOURCE / "docs/mcpauthctl.md").read_text().split("\n## `gates`", 1)[1].split("\n### ", 1)[0]
+    assert [line.split("|")[1].strip(" `") for line in text.splitlines() if line.startswith("| `")] == GATES
+
+
+# -- one fault, one gate -------------------------------------------------------------------------------------------------------------------------
+
+
+def alert(name, query, **more):
+    return {"type": "alerting", "name": name, "query": query, "health": "ok", **more}
+
+
+ALERTS = [alert("NotReady", "mcpauth_health_status == 0"), alert("Stale", "time() - mcpauth_jwks_last_success_timestamp_seconds > 3600"), alert("Other", "up == 0"),
+          alert("Lost", "increase(mcpauth_audit_lost_total[5m]) > 0"), alert("Failing", "instance:mcpauth_auth_guesses:rate5m > 1"),
+          {"type": "recording", "name": "r", "query": "rate(mcpauth_requests_total[5m])", "health": "err"}]
+
+
+class Front:
+    """Answers as daemon and Prometheus do, from documents; each may be a status instead. token: what the daemon's answers need."""
+
+    def __init__(self, documents):
+        self.documents, self.seen, front = documents, [], self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                given = self.headers.get("Authorization")
+                front.seen.append((self.path, given))
+                name = self.path.rsplit("/", 1)[-1]
+                document = front.documents.get(name, 404)
+                if name != "rules" and "token" in front.documents and given != f"Bearer {front.documents['token']}":
+                    document = 401
+                body = document if isinstance(document, str) else json.dumps(document)
+                self.send_response(document if isinstance(document, int) else 200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", free_port()), Handler)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def gates(self, *more):
+        return gates("--json", "--url", self.url, *more)
+
+    def __enter__(self):
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def base_documents(deployed):
+    admind = deployed.admind
+    return {"policy": json.loads((deployed.world.dirs.state / "policy.json").read_text()), "status": admind.get("/status").json(), "keys": admind.get("/keys").json(),
+            "metrics": admind.metrics_text(), "rules": {"status": "success", "data": {"groups": [{"name": "a", "rules": ALERTS[:2]}, {"name": "b", "rules": ALERTS[2:]}]}}}
+
+
+def location(**members):
+    """Other members in a Location of the policy; None takes one out."""
+    def change(documents):
+        found = documents["policy"]["locations"][0]
+        found.update(members)
+        documents["policy"]["locations"][0] = {k: v for k, v in found.items() if v is not None}
+    return change
+
+
+def of(name, **members):
+    def change(documents):
+        documents[name].update(members)
+    return change
+
+
+def inside(name, member, **members):
+    """The same in the first element of a list."""
+    def change(documents):
+        documents[name][member][0].update(members)
+    return change
+
+
+def instead(name, value):
+    def change(documents):
+        documents[name] = value
+    return change
+
+
+def rules(*kept):
+    return instead("rules", {"status": "success", "data": {"groups": [{"rules": [*kept]}]}})
+
+
+def no_children(documents):
+    documents["status"]["children"] = []
+
+
+def development(documents, **members):
+    documents["policy"]["mode"] = "development"
+    location(**members)(documents)
+
+
+def broken(change):
+    """A snapshot that cannot be read: everything about it is skipped."""
+    return change, {name: "skip" for name in [*SNAPSHOT[1:], "policy-current", "keys", "tls-hsts", "probe"]}
+
+
+# The gate that must close, what it must say, the change, and what else changes (outcomes); a dict of changes is for the resource itself.
+FAULTS = [
+    ("policy-snapshot", "not the JSON", *broken(instead("policy", "{"))), ("policy-snapshot", "not the JSON", *broken(instead("policy", ""))),
+    ("policy-snapshot", "resource", *broken(location(resource=None))), ("policy-snapshot", "version", *broken(of("policy", version=2))),
+    ("policy-snapshot", "https", *broken(location(resource="http://mcp.example.com/mcp"))),
+    ("policy-complete", "no Location is guarded", of("policy", locations=[]), {"tls-hsts": "skip"}),
+    ("policy-complete", "localhost /mcp: trusts no issuer", location(issuers=[]), {}),
+    ("policy-complete", "needs no scope", location(scopes="", inspect=None), {}),
+    ("policy-complete", "needs no scope", location(scopes="", operations=[[["*", "granted"]]]), {}),
+    ("enforced", "localhost /mcp: is Shadow", location(mode="shadow"), {}),
+    ("production-mode", "development", development, {}),
+    ("no-basic-fallback", "localhost /mcp: AuthType Basic holds there, or may, by <Proxy *>", location(auth_type="Basic", auth_type_in="<Proxy *>"), {}),
+    *(("no-basic-fallback", f"AuthType {word}", location(auth_type=word), {}) for word in ("basic", "Digest", "form", "%{env:X}")),
+    ("rate-limits", "localhost /mcp: has no rate limit", location(limits=[]), {}), ("rate-limits", "no rate limit", location(limits=None), {}),
+    ("audit", "localhost /mcp: MCPAuthAudit is Off", location(audit="off"), {}),
+    ("metrics", "answered 500", instead("metrics", 500), {}), ("metrics", "answered 404", instead("metrics", 404), {}),
+    ("metrics", "no metrics of mcpauth", instead("metrics", "node_mcpauth_build_info 1\n"), {}), ("metrics", "no metrics", instead("metrics", ""), {}),
+    ("policy-current", "answered 503", instead("status", 503), {}), ("policy-current", "not the daemon", instead("status", {}), {}),
+    ("policy-current", "no JSON", instead("status", "[" * 50), {}),
+    ("policy-current", "another policy", of("policy", generation="0123456789abcdef"), {}),
+    ("policy-current", "cannot use the policy: no place", of("status", policy={"error": "no place"}), {}),
+    ("policy-current", "another policy", of("status", policy={"generation": "0123456789abcdef", "error": ""}), {}),
+    ("policy-current", "no child", no_children, {}), ("policy-current", "none of httpd's", lambda d: [c.update(policy="0" * 16) for c in d["status"]["children"]], {}),
+    ("keys", "does not know", of("keys", issuers=[]), {}), ("keys", "no keys: refused", inside("keys", "issuers", keys=[], last_error="refused"), {}),
+    ("keys", "too old", inside("keys", "issuers", expires="2026-01-01T00:00:00.000Z"), {}), ("keys", "too old", inside("keys", "issuers", expires=None), {}),
+    ("keys", "last fetch of its keys failed: timed out\\x1b", inside("keys", "issuers", last_error="timed out\x1b"), {}), ("keys", "answered 500", instead("keys", 500), {}),
+    ("rules", "no alert rule that asks", rules(), {}), ("rules", "no alert rule that asks", rules(ALERTS[2], ALERTS[5]), {}), ("rules", "no alert rule that asks", instead("rules", {"data": {}}), {}),
+    *(("rules", what, rules(*(a for a in ALERTS if a["name"] != name)), {})
+      for name, what in (("NotReady", "not ready"), ("Stale", "stale"), ("Lost", "lost"), ("Failing", "failed authentication"))),
+    ("rules", "cannot evaluate its alert rule Bad", rules(*ALERTS, alert("Bad", "mcpauth_x", health="err")), {}), ("rules", "answered 404", instead("rules", 404), {}),
+    ("rules", "not Prometheus", instead("rules", "<html>"), {}),
+    ("tls-hsts", "without Strict-Transport-Security", {"GET": header("Strict-Transport-Security")}, {}),
+    *(("tls-hsts", "without Strict-Transport-Security", {"GET": header("Strict-Transport-Security", value)}, {}) for value in ("max-age=0", "includeSubDomains", "max-age=", 'max-age="0"')),
+    ("probe", "auth-401-response", {"no token": let_in}, {}), ("probe", "auth-token-garbage", {"garbage": let_in}, {}), ("probe", "http-method-put", {"PUT": status(201)}, {}),
+]
+
+
+@pytest.fixture(scope="module")
+def right(deployed):
+    return base_documents(deployed)
+
+
+def judge(deployed, folder, documents, wrong=None, *more):
+    with ResourceServer(tls=deployed.world.tls, wrong=wrong) as server:
+        for found in documents["policy"]["locations"] if isinstance(documents["policy"], dict) else ():
+            if found.get("resource") == deployed.resource:
+                found["resource"] = server.url
+        policy = folder / "policy.json"
+        policy.write_text(documents["policy"] if isinstance(documents["policy"], str) else json.dumps(documents["policy"]))
+        with Front(documents) as front:
+            return front.gates("--policy", policy, "--prometheus", front.url, "--probe", "--ca", deployed.ca, "--no-issuer", *more)
+
+
+def test_right_documents_pass_every_gate(deployed, right, tmp_path):
+    done = judge(deployed, tmp_path, copy.deepcopy(right))
+    assert done.returncode == GOOD and set(outcomes(done).values()) == {"pass"}, done.stdout
+
+
+@pytest.mark.parametrize("gate, said, change, besides", FAULTS, ids=[f"{gate}-{i}" for i, (gate, *_) in enumerate(FAULTS)])
+def test_fault_closes_its_own_gate_and_no_other(deployed, right, tmp_path, gate, said, change, besides):
+    documents = copy.deepcopy(right)
+    if callable(change):
+        change(documents)
+    done = judge(deployed, tmp_path, documents, None if callable(change) else change)
+    assert outcomes(done) == {**dict.fromkeys(GATES, "pass"), gate: "fail", **besides}, done.stdout
+    assert done.returncode == BAD and said in judged(done)[gate]["seen"]
+
+
+def test_every_gate_has_a_fault():
+    assert {gate for gate, *_ in FAULTS} | {"tls"} == set(GATES)
+
+
+def test_plain_resource_closes_the_gates_of_tls_and_of_production_mode(deployed, right, tmp_path):
+    documents = copy.deepcopy(right)
+    development(documents, resource="http://127.0.0.1:1/mcp")
+    with Front(documents) as front:
+        policy = tmp_path / "policy.json"
+        policy.write_text(json.dumps(documents["policy"]))
+        found = outcomes(front.gates("--policy", policy))
+    assert {name for name, outcome in found.items() if outcome == "fail"} == {"tls", "production-mode"}
+
+
+def test_snapshot_of_an_older_module_does_not_pass_what_it_does_not_tell(deployed, right, tmp_path):
+    documents = copy.deepcopy(right)
+    location(auth_type=None)(documents)
+    done = judge(deployed, tmp_path, documents)
+    assert done.returncode == GOOD and {n for n, o in outcomes(done).items() if o != "pass"} == {"no-basic-fallback"} and "older" in judged(done)["no-basic-fallback"]["seen"]
+
+
+def test_good_things_are_not_faults(deployed, right, tmp_path):
+    documents = copy.deepcopy(right)
+    location(audit="on", auth_type="oauth20", auth_type_in="<Location />", scopes="")(documents)  # what every client asks for needs a scope by default
+    documents["status"]["children"] = [{"policy": right["status"]["policy"]["generation"]}, {"policy": "0" * 16}]
+    second = copy.deepcopy(documents["policy"]["locations"][0])
+    documents["policy"]["locations"].append({**second, "location": "/two", "limits": ["subject 1/s"]})
+    documents["policy"]["issuers"].append({**documents["policy"]["issuers"][0], "url": "https://file.example", "keys": "file", "jwks": "/x"})
+    found = judged(judge(deployed, tmp_path, documents))
+    assert {g["outcome"] for g in found.values()} == {"pass"}, found
+    assert "Required" in found["audit"]["seen"] and "localhost /mcp and 1 more" in found["audit"]["seen"] and "1 older" in found["policy-current"]["seen"]
+    assert found["tls-hsts"]["seen"].startswith("1 resources"), "one resource is asked once"
+
+
+def test_what_cannot_be_reached_is_told_apart(deployed, right, tmp_path):
+    documents = copy.deepcopy(right)
+    location(resource=f"https://127.0.0.1:{free_port()}/mcp")(documents)
+    done = judge(deployed, tmp_path, documents)
+    assert done.returncode == UNREACHABLE and {n: o for n, o in outcomes(done).items() if o != "pass"} == {"tls-hsts": "fail", "probe": "skip"}
+    done = judge(deployed, tmp_path, copy.deepcopy(right), None, "--prometheus", f"http://127.0.0.1:{free_port()}")
+    assert done.returncode == UNREACHABLE and {n: o for n, o in outcomes(done).items() if o != "pass"} == {"rules": "fail"}
+    assert "cannot reach Prometheus" in judged(done)["rules"]["seen"]
+
+
+def test_certificate_that_nobody_trusts_is_told(deployed, right, tmp_path):
+    documents = copy.deepcopy(right)
+    with ResourceServer(tls=deployed.world.tls) as server, Front(documents) as front:
+        location(resource=server.url)(documents)
+        policy = tmp_path / "policy.json"
+        policy.write_text(json.dumps(documents["policy"]))
+        done = front.gates("--policy", policy, "--probe", "--no-issuer")
+    assert done.returncode == UNREACHABLE and "certificate" in judged(done)["tls-hsts"]["seen"].lower()
