@@ -9,7 +9,7 @@ from harness import SOURCE, paths
 from harness.admind import USER
 from module_parts import key_file
 
-GUIDES = ["providers.md", "clients.md", "migrating.md", "hardening.md", "cluster.md"]
+GUIDES = ["providers.md", "clients.md", "migrating.md", "hardening.md", "cluster.md", "kubernetes.md"]
 UPSTREAM = "http://127.0.0.1:3000/mcp"
 
 

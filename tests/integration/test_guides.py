@@ -13,7 +13,7 @@ from test_docs import DIRECTIVES, METRIC_ROWS, config_rows, source
 PROVIDERS = {name: text for name, text in sections("providers.md").items() if blocks(text, "json")}
 PRESETS = {"Auth0": "auth0", "Okta": "okta", "Keycloak": "keycloak", "Entra ID": "entra", "Cognito": "cognito", "Google": "google", "Supabase": "supabase"}
 # httpd's own directives that the pages name in their text.
-HTTPDS = {"AuthType", "StrictHostCheck", "LogLevel", "ForensicLog", "LogFormat", "ProxyPass"}
+HTTPDS = {"AuthType", "StrictHostCheck", "LogLevel", "ForensicLog", "LogFormat", "ProxyPass", "GracefulShutdownTimeout"}
 SNIPPETS = [(name, i, text) for name in GUIDES for i, text in enumerate(blocks(page(name), "apache"))]
 
 
@@ -96,6 +96,9 @@ def test_reasons_that_are_told_exist(name):
 # Commands that no test can type here, and why; the part that is ours is held against the program's help all the same.
 NOT_RUN = {
     "claude mcp add --transport http tools https://mcp.example.com/mcp": "a program of somebody else, which logs in with a browser",
+    "make -C build deb": "test_packages.py makes the packages",
+    **dict.fromkeys((line for block in commands("kubernetes.md") for line in block if line.startswith(("kubectl ", "podman "))),
+                    "there is no cluster and no network here; test_kubernetes.py runs what they would start, and looks whether the files are there"),
 }
 TYPED = [(name, lines) for name in GUIDES for block in commands(name) if (lines := [line for line in block if line not in NOT_RUN])]
 
