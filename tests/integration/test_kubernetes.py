@@ -19,7 +19,6 @@ FOLDER = SOURCE / "conf/kubernetes"
 FILES = sorted(FOLDER.rglob("*.yaml"))
 OBJECTS = [document for path in FILES for document in yaml.safe_load_all(path.read_text())]
 JSON = [("Content-Type", "application/json")]
-LABEL = "app.kubernetes.io/name"
 
 
 def merged(base, changes):
@@ -99,7 +98,9 @@ def test_the_objects_fit_each_other():
     for selector in (DEPLOYMENT["spec"]["selector"]["matchLabels"], one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"], one("Service")["spec"]["selector"],
                      one("Service", "mcpauth-metrics")["spec"]["selector"], one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"]):
         assert selector == labels
-    assert one("ServiceMonitor")["spec"]["selector"]["matchLabels"] == one("Service", "mcpauth-metrics")["metadata"]["labels"] != one("Service")["metadata"]["labels"]
+    monitor, scraped = one("ServiceMonitor")["spec"], one("Service", "mcpauth-metrics")["metadata"]["labels"]
+    assert monitor["selector"]["matchLabels"].items() <= scraped.items() and not monitor["selector"]["matchLabels"].items() <= one("Service")["metadata"]["labels"].items()
+    assert {scraped[monitor["jobLabel"]]} == set(re.findall(r'job="(\w+)"', (SOURCE / "conf/prometheus/mcpauth.rules.yml").read_text()))
     assert {port["targetPort"] for o in OBJECTS if o["kind"] == "Service" for port in o["spec"]["ports"]} == set(ports)
     assert {port["port"] for rule in one("NetworkPolicy")["spec"]["ingress"] for port in rule["ports"]} == set(ports.values())
     assert {int(port) for port in re.findall(r"^ *Listen (\d+)$", CONFIG["httpd.conf"], re.M)} == set(ports.values())

@@ -84,7 +84,7 @@ def test_the_tarball_has_what_the_tests_read(debs):
     with tarfile.open(tarball) as packed:
         names = {name.split("/", 1)[1] for name in packed.getnames() if "/" in name}
     wanted = {str(path.relative_to(SOURCE)) for part in ("bench", "torture") for path in (SOURCE / "tests" / part).rglob("*.py")}
-    wanted |= {str(path.relative_to(SOURCE)) for part in ("prometheus", "grafana") for path in (SOURCE / "conf" / part).glob("*.*")}
+    wanted |= {str(path.relative_to(SOURCE)) for part in ("conf/prometheus", "conf/grafana", "conf/kubernetes", "docs/man") for path in (SOURCE / part).rglob("*.*")}
     assert len(wanted) > 20 and not (wanted | {"tests/bench/baseline.json", "tests/unit/valgrind.supp"}) - names
 
 
