@@ -17,18 +17,26 @@ typedef struct place {
     const char *section; /* "<Proxy" */
     const char *path;    /* as written; of a pattern the pattern */
     bool is_regex, is_glob;
+    const ap_regex_t *regex;    /* compiled; NULL: it does not, which httpd refuses */
     const ap_directive_t *host; /* <VirtualHost>; NULL: the main server */
     bool is_if, is_files;       /* somewhere inside <If> or the like, <Files> */
 } place_t;
 
 typedef struct said {
     place_t place;
-    const char *name, *first, *second; /* the directive, and its first words */
+    const char *first, *second; /* words behind the directive */
+    place_t from;               /* of a ProxyPass: the paths that it is about */
 } said_t;
 
 typedef struct survey {
     apr_pool_t *pool;
     apr_array_header_t *types, *proxies; /* said_t: AuthType; ProxyPass and ProxyPassMatch */
+    /* Of the guarded section that is looked at. */
+    const mod_mcp_section_t *section;
+    kind_t kind;
+    const ap_regex_t *regex;     /* of a pattern */
+    apr_array_header_t *targets; /* const char *: where ProxyPass leads it */
+    bool is_proxied, is_local;   /* all of it; some of it surely not */
 } survey_t;
 
 /* ---- what stands in the configuration */
@@ -59,6 +67,7 @@ static void enter_section(const survey_t *survey, place_t *place, kind_t kind, c
         path[strlen(path) - 1] = '\0';
     }
     place->path = path;
+    place->regex = place->is_regex ? ap_pregcomp(survey->pool, path, AP_REG_EXTENDED) : NULL;
     place->is_glob = !place->is_regex && apr_fnmatch_test(path);
 }
 
@@ -89,22 +98,37 @@ static place_t inside(const survey_t *survey, const place_t *outer, const ap_dir
     return place;
 }
 
-static void note(survey_t *survey, const place_t *place, const ap_directive_t *line)
+/* In a Location it is about that, else its first word says about which paths. */
+static void note_proxy(const survey_t *survey, said_t *said, bool is_regex)
 {
-    static const char *const proxies[] = { "ProxyPass", "ProxyPassMatch", NULL };
-    bool is_type = !ap_cstr_casecmp(line->directive, "AuthType");
+    if (said->place.kind == KIND_LOCATION) {
+        said->from = said->place;
+        said->second = said->first;
+        return;
+    }
+    said->from = (place_t){ .kind = KIND_LOCATION, .path = said->first, .is_regex = is_regex };
+    said->from.regex = is_regex ? ap_pregcomp(survey->pool, said->first, AP_REG_EXTENDED) : NULL;
+}
+
+static void note(const survey_t *survey, const place_t *place, const ap_directive_t *line)
+{
+    bool is_type = !ap_cstr_casecmp(line->directive, "AuthType"), is_regex = !ap_cstr_casecmp(line->directive, "ProxyPassMatch");
+    bool is_proxy = is_regex || !ap_cstr_casecmp(line->directive, "ProxyPass");
     const char *args = line->args;
     said_t *said;
 
-    if (is_type || is_word(line->directive, proxies)) {
+    if (is_type || is_proxy) {
         said = apr_array_push(is_type ? survey->types : survey->proxies);
-        *said = (said_t){ .place = *place, .name = line->directive };
+        *said = (said_t){ .place = *place };
         said->first = ap_getword_conf(survey->pool, &args);
         said->second = ap_getword_conf(survey->pool, &args);
     }
+    if (is_proxy) {
+        note_proxy(survey, said, is_regex);
+    }
 }
 
-static void collect(survey_t *survey, const place_t *place, const ap_directive_t *line)
+static void collect(const survey_t *survey, const place_t *place, const ap_directive_t *line)
 {
     for (; line; line = line->next) {
         if (line->first_child) {
@@ -117,29 +141,11 @@ static void collect(survey_t *survey, const place_t *place, const ap_directive_t
     }
 }
 
-/* ---- whether it has to do with a guarded section */
+/* ---- whether it has to do with the guarded section */
 
-static bool is_kind(const mod_mcp_section_t *section, const char *kind)
+static bool is_match(const ap_regex_t *regex, const char *text)
 {
-    return !ap_cstr_casecmpn(section->kind, kind, strlen(kind));
-}
-
-static kind_t kind_of(const mod_mcp_section_t *section)
-{
-    return is_kind(section, "<Location") ? KIND_LOCATION : is_kind(section, "<Directory") ? KIND_DIRECTORY : KIND_PROXY;
-}
-
-/* What does not compile is refused by httpd. */
-static bool is_match(const survey_t *survey, const char *regex, const char *text)
-{
-    ap_regex_t *compiled = ap_pregcomp(survey->pool, regex, AP_REG_EXTENDED);
-
-    return compiled && ap_regexec(compiled, text, 0, NULL, 0) == 0;
-}
-
-static bool matches(const survey_t *survey, const place_t *place, const char *text)
-{
-    return place->is_regex ? is_match(survey, place->path, text) : apr_fnmatch(place->path, text, 0) == APR_SUCCESS;
+    return regex && ap_regexec(regex, text, 0, NULL, 0) == 0;
 }
 
 static bool is_pattern(const place_t *place)
@@ -147,110 +153,103 @@ static bool is_pattern(const place_t *place)
     return place->is_regex || place->is_glob;
 }
 
-/* Sections of the main server hold in every virtual host. */
-static bool is_of_host(const place_t *place, const mod_mcp_section_t *section)
+static bool matches(const place_t *place, const char *text)
 {
-    const server_rec *s = section->server;
+    return place->is_regex ? is_match(place->regex, text) : apr_fnmatch(place->path, text, 0) == APR_SUCCESS;
+}
+
+/* Sections of the main server hold in every virtual host. */
+static bool is_of_host(const survey_t *survey, const place_t *place)
+{
+    const server_rec *s = survey->section->server;
 
     return !place->host || !s->is_virtual ||
            (s->defn_name && !strcmp(s->defn_name, place->host->filename) && (int)s->defn_line_number == place->host->line_num);
 }
 
 /* One of them lies in the other. A pattern is held against the path of the other, as that is written. */
-static bool may_meet(const survey_t *survey, const place_t *place, const mod_mcp_section_t *section)
+static bool may_meet(const survey_t *survey, const place_t *place)
 {
+    const mod_mcp_section_t *section = survey->section;
+
     if (section->is_pattern && is_pattern(place)) {
         return !strcmp(place->path, section->path);
     }
     if (section->is_pattern) {
-        return !strcmp(place->path, "/") || is_match(survey, section->path, place->path) ||
+        return !strcmp(place->path, "/") || is_match(survey->regex, place->path) ||
                apr_fnmatch(section->path, place->path, 0) == APR_SUCCESS;
     }
     if (is_pattern(place)) {
-        return matches(survey, place, section->path);
+        return matches(place, section->path);
     }
     return mod_mcp_path_is_below(place->path, section->path) || mod_mcp_path_is_below(section->path, place->path);
 }
 
 /* Nothing in the guarded section escapes it. */
-static bool encloses(const place_t *place, const mod_mcp_section_t *section)
+static bool encloses(const survey_t *survey, const place_t *place)
 {
-    kind_t kind = kind_of(section);
+    const mod_mcp_section_t *section = survey->section;
 
     if (place->is_if || place->is_files || place->kind == KIND_SERVER) {
         return false;
     }
     if (place->kind == KIND_LOCATION && !is_pattern(place)) {
         return !strcmp(place->path, "/") ||
-               (kind == KIND_LOCATION && !section->is_pattern && mod_mcp_path_is_below(section->path, place->path));
+               (survey->kind == KIND_LOCATION && !section->is_pattern && mod_mcp_path_is_below(section->path, place->path));
     }
-    return place->kind == kind && is_pattern(place) == section->is_pattern && !strcmp(place->path, section->path);
+    return place->kind == survey->kind && is_pattern(place) == section->is_pattern && !strcmp(place->path, section->path);
 }
 
-/* Where such a ProxyPass leads a guarded <Location>; NULL: it has nothing to do with it. *all: with every request to it. */
-static const char *target_of(const survey_t *survey, const said_t *proxy, const mod_mcp_section_t *section, bool *all)
+/* Where ProxyPass leads requests to the section, when that is a <Location>. */
+static void find_targets(survey_t *survey)
 {
-    bool is_regex = ap_strstr_c(proxy->name, "Match") != NULL;
-    place_t from = proxy->place;
+    survey->targets->nelts = 0;
+    survey->is_proxied = survey->is_local = false;
+    for (int i = 0; i < survey->proxies->nelts && survey->kind == KIND_LOCATION; i++) {
+        const said_t *proxy = &APR_ARRAY_IDX(survey->proxies, i, said_t);
 
-    *all = false;
-    if (!is_of_host(&proxy->place, section)) {
-        return NULL;
-    }
-    if (from.kind != KIND_LOCATION) { /* its own first word says for which paths */
-        from = (place_t){ .kind = KIND_LOCATION, .path = proxy->first, .is_regex = is_regex };
-    }
-    if (!may_meet(survey, &from, section)) {
-        return NULL;
-    }
-    *all = !is_regex && encloses(&from, section);
-    return from.path == proxy->first ? proxy->second : proxy->first;
-}
-
-static bool proxy_holds(const survey_t *survey, const place_t *place, const char *target)
-{
-    size_t len = strlen(place->path);
-
-    if (is_pattern(place)) {
-        return matches(survey, place, target) || matches(survey, place, apr_pstrcat(survey->pool, target, "/", NULL));
-    }
-    return !strncmp(place->path, target, len) || !strncmp(place->path, target, strlen(target));
-}
-
-/* Whether <Directory> or <Files> (place NULL), or this <Proxy>, may hold for requests to a guarded <Location>. */
-static bool may_hold(const survey_t *survey, const place_t *place, const mod_mcp_section_t *section)
-{
-    bool is_proxied = false, is_known = false, is_local = false, holds = false, all;
-
-    for (int i = 0; i < survey->proxies->nelts; i++) {
-        const char *target = target_of(survey, &APR_ARRAY_IDX(survey->proxies, i, said_t), section, &all);
-
-        if (target && !strcmp(target, "!")) {
-            is_local = true;
-        } else if (target) {
-            is_known = true;
-            is_proxied = is_proxied || all;
-            holds = holds || (place && proxy_holds(survey, place, target));
+        if (!is_of_host(survey, &proxy->place) || !may_meet(survey, &proxy->from)) {
+            continue;
+        }
+        if (!strcmp(proxy->second, "!")) {
+            survey->is_local = true;
+        } else {
+            survey->is_proxied = survey->is_proxied || (!is_pattern(&proxy->from) && encloses(survey, &proxy->from));
+            *(const char **)apr_array_push(survey->targets) = proxy->second;
         }
     }
-    return place ? holds || !is_known : is_local || !is_proxied;
 }
 
-static bool concerns(const survey_t *survey, const place_t *place, const mod_mcp_section_t *section)
+static bool proxy_may_hold(const survey_t *survey, const place_t *place)
 {
-    kind_t kind = kind_of(section);
+    bool holds = survey->targets->nelts == 0; /* a RewriteRule or a handler may lead there */
 
-    if (!is_of_host(place, section)) {
+    for (int i = 0; i < survey->targets->nelts && !holds; i++) {
+        const char *target = APR_ARRAY_IDX(survey->targets, i, const char *);
+        size_t len = strlen(place->path), target_len = strlen(target);
+
+        holds = is_pattern(place) ? matches(place, target) || matches(place, apr_pstrcat(survey->pool, target, "/", NULL))
+                                  : !strncmp(place->path, target, len < target_len ? len : target_len);
+    }
+    return holds;
+}
+
+static bool concerns(const survey_t *survey, const place_t *place)
+{
+    if (!is_of_host(survey, place)) {
         return false;
     }
-    if (place->kind == KIND_SERVER) {
-        return place->is_if || kind != KIND_LOCATION || may_hold(survey, NULL, section);
+    if (place->kind == survey->kind) {
+        return may_meet(survey, place);
     }
-    if (place->kind == kind) {
-        return may_meet(survey, place, section);
+    if (place->kind == KIND_SERVER && (place->is_if || survey->kind != KIND_LOCATION)) {
+        return true;
     }
-    if (kind == KIND_LOCATION) {
-        return may_hold(survey, place->kind == KIND_PROXY ? place : NULL, section);
+    if (place->kind == KIND_PROXY && survey->kind == KIND_LOCATION) {
+        return proxy_may_hold(survey, place);
+    }
+    if (survey->kind == KIND_LOCATION) { /* <Directory>, <Files> */
+        return survey->is_local || !survey->is_proxied;
     }
     return place->kind == KIND_LOCATION && !is_pattern(place) && !strcmp(place->path, "/");
 }
@@ -279,7 +278,7 @@ static bool is_worse(const said_t *said, const said_t *than)
     return !than || ap_cstr_casecmp(than->first, "Basic") != 0 || !ap_cstr_casecmp(said->first, "Basic");
 }
 
-static const said_t *find_type(const survey_t *survey, const mod_mcp_section_t *section)
+static const said_t *find_type(const survey_t *survey)
 {
     const said_t *found = NULL;
 
@@ -287,10 +286,10 @@ static const said_t *find_type(const survey_t *survey, const mod_mcp_section_t *
         for (int i = 0; i < survey->types->nelts; i++) {
             const said_t *said = &APR_ARRAY_IDX(survey->types, i, said_t);
 
-            if (rank_of(&said->place) != (rank_t)rank || !concerns(survey, &said->place, section)) {
+            if (rank_of(&said->place) != (rank_t)rank || !concerns(survey, &said->place)) {
                 continue;
             }
-            if (encloses(&said->place, section)) {
+            if (encloses(survey, &said->place)) {
                 found = is_none(said) ? NULL : said;
             } else if (!is_none(said) && is_worse(said, found)) {
                 found = said;
@@ -300,10 +299,30 @@ static const said_t *find_type(const survey_t *survey, const mod_mcp_section_t *
     return found;
 }
 
+static void look_at(survey_t *survey, const mod_mcp_section_t *section)
+{
+    bool is_location = !ap_cstr_casecmpn(section->kind, "<Location", 9),
+         is_directory = !ap_cstr_casecmpn(section->kind, "<Directory", 10);
+
+    survey->section = section;
+    survey->kind = is_location ? KIND_LOCATION : is_directory ? KIND_DIRECTORY : KIND_PROXY;
+    survey->regex = section->is_pattern ? ap_pregcomp(survey->pool, section->path, AP_REG_EXTENDED) : NULL;
+    find_targets(survey);
+}
+
 /* The daemon refuses a snapshot with anything else in it. */
 static const char *printable(const char *text)
 {
     return mcpa_text_is_printable(mcpa_str(text)) ? text : "(not printable)";
+}
+
+static const char *name_of(const survey_t *survey, const place_t *place)
+{
+    if (!place->section) {
+        return place->is_if ? "<If>" : "<Files>";
+    }
+    return printable(apr_psprintf(survey->pool, "%s %s%s>", place->section,
+                                  place->is_regex && !ap_strstr_c(place->section, "Match") ? "~ " : "", place->path));
 }
 
 void mod_mcp_note_auth_types(mod_mcp_checks_t *checks)
@@ -314,21 +333,17 @@ void mod_mcp_note_auth_types(mod_mcp_checks_t *checks)
 
     survey.types = apr_array_make(checks->pool, 4, sizeof(said_t));
     survey.proxies = apr_array_make(checks->pool, 4, sizeof(said_t));
+    survey.targets = apr_array_make(checks->pool, 4, sizeof(char *));
     collect(&survey, &server, ap_conftree);
     for (int i = 0; i < all->nelts; i++) {
         const mod_mcp_section_t *section = APR_ARRAY_IDX(all, i, mod_mcp_section_t *);
-        const said_t *said = section->effective ? find_type(&survey, section) : NULL;
+        const said_t *said;
 
         if (section->effective) {
+            look_at(&survey, section);
+            said = find_type(&survey);
             section->effective->policy.auth_type = said ? printable(said->first) : "None";
-        }
-        if (said) {
-            const place_t *place = &said->place;
-
-            section->effective->policy.auth_type_in = printable(
-                place->section ? apr_psprintf(checks->pool, "%s %s%s>", place->section, place->is_regex ? "~ " : "", place->path)
-                : place->is_if ? "<If>"
-                               : "<Files>");
+            section->effective->policy.auth_type_in = said ? name_of(&survey, &said->place) : NULL;
         }
     }
 }

@@ -55,7 +55,10 @@ AUTH_TYPES = {
     "in one that encloses": ("<Location />\nAuthType basic\n</Location>", "", "", ("basic", "<Location />"), ("basic", "<Location />")),
     "in one below": ("<Location /mcp/old>\nAuthType Basic\n</Location>", "", "", "<Location /mcp/old>", None),
     "in one beside": ("<Location /mcpother>\nAuthType Basic\n</Location>\n<LocationMatch ^/other>\nAuthType Basic\n</LocationMatch>", "", "", None, None),
-    "in one that matches": ("<LocationMatch ^/m.p>\nAuthType Basic\n</LocationMatch>", "", "", "<LocationMatch ~ ^/m.p>", None),
+    "in one that matches": ("<LocationMatch ^/m.p>\nAuthType Basic\n</LocationMatch>", "", "", "<LocationMatch ^/m.p>", None),
+    "in one that matches, with a tilde": ("<Location ~ ^/m.p>\nAuthType Basic\n</Location>", "", "", "<Location ~ ^/m.p>", None),
+    "in a ProxyMatch": ("<ProxyMatch ^http://127>\nAuthType Basic\n</ProxyMatch>", "", "AuthType None", "<ProxyMatch ^http://127>", None),
+    "of what is proxied at server level": ("ProxyPass /local http://127.0.0.9/\n<Directory />\nAuthType Basic\n</Directory>", "", "", None, None),
     "in a wildcard": ('<Location "/*cal">\nAuthType Basic\n</Location>', "", "", None, "<Location /*cal>"),
     "inside IfModule and Limit": ("<IfModule proxy_module>\n<Location /mcp/x>\n<Limit GET>\nAuthType Basic\n</Limit>\n</Location>\n</IfModule>", "", "",
                                   "<Location /mcp/x>", None),
@@ -99,6 +102,38 @@ def test_auth_type_that_may_hold_is_in_the_snapshot(files, beside, inside, local
         kind, where = where if isinstance(where, tuple) else ("Basic", where)
         return ("None", None) if where is None else (kind, httpd._fill(where.replace("{upstream}", files.upstream.url)))
     assert found == {"/mcp": expected(at_mcp), "/local": expected(at_local)}
+
+
+def test_auth_type_of_guarded_sections_of_other_kinds(world):
+    httpd = world.httpd(modules=HTTPD, config="""MCPAuthIssuer https://as.example
+<LocationMatch "^/api/v[0-9]">
+MCPAuth On
+MCPAuthResource https://mcp.example.com/api
+</LocationMatch>
+<Location "/api/v2">
+AuthType Basic
+</Location>
+<Directory "{folder}/htdocs">
+MCPAuth On
+MCPAuthResource https://mcp.example.com/files
+</Directory>
+<Directory "{folder}/htdocs/old">
+AuthType Basic
+</Directory>
+<Directory "/srv">
+AuthType Basic
+</Directory>
+<Proxy "http://127.0.0.9/">
+MCPAuth On
+MCPAuthResource https://mcp.example.com/proxied
+AuthType None
+</Proxy>
+<Proxy "http://127.0.0.9/old">
+AuthType Digest
+</Proxy>""")
+    policy = json.loads((world.dirs.state / "policy.json").read_text())
+    assert [(p["auth_type"], p.get("auth_type_in")) for p in policy["locations"]] == [
+        ("Basic", "<Location /api/v2>"), ("Basic", f"<Directory {httpd.folder}/htdocs/old>"), ("Digest", "<Proxy http://127.0.0.9/old>")]
 
 
 def test_auth_type_of_another_virtual_host_is_none_of_a_virtual_hosts_location(world):
