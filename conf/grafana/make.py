@@ -81,6 +81,7 @@ ROWS = {
         ("Age of the keys", "lines", "s", [(f"time() - min by (issuer) ({gauge('mcpauth_jwks_last_success_timestamp_seconds')} > 0)", "{{issuer}}")], {0: GOOD, 3600: ILL, 69120: BAD}),
         ("Fetches, and those that failed", "lines", "cps", [(rate("issuer", "mcpauth_jwks_refreshes_total", where=AT), "{{issuer}}"),
                                                            (rate("issuer", "mcpauth_jwks_refresh_failures_total", where=AT), "{{issuer}} failed")], {}),
+        ("Age of our own issuer's key", "lines", "s", [(f"max by (issuer) ({gauge('mcpauth_issuer_key_age_seconds')})", "{{issuer}}")], {0: GOOD, 8 * 86400: BAD}),
         ("Key ids that nobody knew", "lines", "cps", [(rate("issuer", "mcpauth_unknown_kid_total", where=AT), "{{issuer}}")], {}),
     ],
     "Audit": [

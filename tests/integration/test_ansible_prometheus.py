@@ -57,7 +57,7 @@ def test_prometheus_takes_rules_and_target_and_both_go_again(world, ansible):
     prometheus.start()
     wait_until(lambda: [value for labels, value in prometheus.query('up{job="mcpauth"}') if labels["instance"] == given["mcpauth_listen"]] == [1], 30,
                "the target is scraped as the job that the rules look for")
-    assert len(prometheus.get_json("/api/v1/rules")["data"]["groups"]) == 2
+    assert len(prometheus.get_json("/api/v1/rules")["data"]["groups"]) == 1
 
     assert play(ansible, given, "taken").changed
     assert not [path for name in ("rules", "targets") for path in (ansible.folder / name).iterdir()]

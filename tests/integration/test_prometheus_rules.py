@@ -9,6 +9,7 @@ import sys
 import pytest
 import yaml
 
+from guide_parts import commands
 from harness import SOURCE, paths, wait_until
 from harness.issuer import Key
 from harness.rpc import call_tool
@@ -17,9 +18,9 @@ from test_docs import METRIC_ROWS, builtin_alerts
 
 PROMETHEUS, GRAFANA = SOURCE / "conf/prometheus", SOURCE / "conf/grafana"
 RULES = PROMETHEUS / "mcpauth.rules.yml"
-GROUPS = {group["name"]: group["rules"] for group in yaml.safe_load(RULES.read_text())["groups"]}
-RECORDS = {rule["record"]: rule["expr"] for rule in GROUPS["mcpauth.recording"]}
-ALERTS = {rule["alert"]: rule for rule in GROUPS["mcpauth.alerts"]}
+[GROUP] = yaml.safe_load(RULES.read_text())["groups"]
+RECORDS = {rule["record"]: rule["expr"] for rule in GROUP["rules"] if "record" in rule}
+ALERTS = {rule["alert"]: rule for rule in GROUP["rules"] if "alert" in rule}
 CASES = yaml.safe_load((PROMETHEUS / "mcpauth.rules.test.yml").read_text())["tests"]
 DASHBOARD = json.loads((GRAFANA / "mcpauth.json").read_text())
 PANELS = {panel["title"]: panel for panel in DASHBOARD["panels"] if panel["type"] != "row"}
@@ -82,6 +83,17 @@ def test_the_dashboard_can_be_laid_out():
             assert shown <= (labels_of(target["expr"]) | {"instance", "name"} if shown else shown), title
 
 
+def test_what_the_page_types_makes_links_that_can_be_clicked(tmp_path):
+    for line in next(block for block in commands("metrics.md") if "sed" in block[0]):
+        for told, here in (("/usr/share/mcpauth/prometheus", str(PROMETHEUS)), ("/etc/prometheus", str(tmp_path))):
+            line = line.replace(told, here)
+        done = subprocess.run(["/bin/sh", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60 * paths.PATIENCE, check=False)
+        assert done.returncode == 0, done.stdout
+    [group] = yaml.safe_load((tmp_path / RULES.name).read_text())["groups"]
+    rules = [rule for rule in group["rules"] if "alert" in rule]
+    assert rules and all(rule["annotations"]["runbook_url"].startswith("https://wiki.example.org/mcpauth/runbooks.md#") for rule in rules)
+
+
 # -- names ----------------------------------------------------------------------------------------------------------------------------------------
 
 WORDS = {"by", "on", "and", "or", "unless", "without", "ignoring", "bool", "offset", "group_left", "group_right"}
@@ -142,7 +154,7 @@ def run(module_world):
         stack = module_world.stack(
             location="MCPAuthInspect Body\nMCPAuthScope mcp:tools.read\nMCPAuthOperation tools/call:echo mcp:tools.exec\nMCPAuthRateLimit subject 5/hour",
             locations={"/broken": "MCPAuth On\nMCPAuthResource {resource}\nMCPAuthInspect Off\nProxyPass {upstream}/status/502"},
-            admind_config=f"Forward syslog tcp://127.0.0.1:{syslog.port} name=siem\nAlert auth_failures threshold=1 window=60min by=address,location")
+            admind_config=f"Forward syslog tcp://127.0.0.1:{syslog.port} name=siem\nIssuer https://auth.example.com\nAlert auth_failures threshold=1 window=60min by=address,location")
         stack.prometheus = module_world.prometheus(f"127.0.0.1:{stack.admind.port}", rules=RULES)
         stack.rounds = 0
         stack.go_on = lambda: traffic(stack)

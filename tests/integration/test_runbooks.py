@@ -49,7 +49,8 @@ def test_figures_are_those_of_the_rules():
     """The ones that a reader would hold against what he sees."""
     for name, figure, words in (("McpauthErrors", "> 0.05 ", "more than 5%"), ("McpauthUnknownKeyIds", "> 20", "more than 20 times"), ("McpauthKeysStale", "> 3600", "for an hour"),
                                 ("McpauthAuditBacklog", "> 64 * 1024", "64 mib"), ("McpauthForwardBehind", "> 900", "15 minutes"), ("McpauthLimitTableNearlyFull", "> 0.45", "45%"),
-                                ("McpauthMemory", "> 256 * 1024", "256 mib"), ("McpauthCpu", "> 0.8", "80%"), ("McpauthAuthFailures", "> 0.25 ", "more than a quarter")):
+                                ("McpauthMemory", "> 256 * 1024", "256 mib"), ("McpauthCpu", "> 0.8", "80%"), ("McpauthKeyRotationDue", "> 8 * 24", "eight days"),
+                                ("McpauthAuthFailures", "> 0.25 ", "more than a quarter")):
         assert figure in ALERTS[name]["expr"] and words in SECTIONS[name].lower(), name
     spoken = {"2m": "two minutes", "5m": "five minutes", "10m": "ten minutes", "15m": "15 minutes"}
     for name in ("McpauthDown", "McpauthNotReady", "McpauthAuthFailures", "McpauthAuditBacklog", "McpauthAuditStalled", "McpauthMemory", "McpauthCpu"):
