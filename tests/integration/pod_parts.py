@@ -68,8 +68,7 @@ class Pod:
             for link in ("bin", "sbin", "lib", "lib64"):
                 (root / link).symlink_to(f"usr/{link}")
             for entry in ETC:
-                source = os.path.join("/etc", entry)
-                (shutil.copytree if os.path.isdir(source) else shutil.copy2)(source, root / "etc" / entry)
+                subprocess.run(["cp", "-a", f"/etc/{entry}", root / "etc"], check=True, timeout=60)
         return root
 
     def _as(self, container):
