@@ -197,6 +197,16 @@ def test_table_shows_each_gate_with_its_mend(deployed):
     assert "/nonexistent: not found" in done.stdout and "to mend: start httpd" in done.stdout.splitlines()[2]
 
 
+def test_table_is_coloured_on_a_terminal_only(deployed):
+    program = paths.built_program("mcpauthctl")
+    shown = subprocess.run(["script", "-qec", f"{program} gates --config {deployed.admind.conf_path} --policy /nonexistent", "/dev/null"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                           text=True, env=ENV, timeout=60 * paths.PATIENCE, check=False)
+    assert shown.returncode == BAD and "\033[31mfail" in shown.stdout and "\033[32mpass" in shown.stdout and "\033[0m" in shown.stdout
+    plain = subprocess.run(["script", "-qec", f"{program} gates --config {deployed.admind.conf_path}", "/dev/null"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+                           env={**ENV, "NO_COLOR": "1"}, timeout=60 * paths.PATIENCE, check=False)
+    assert plain.returncode == GOOD and "\033" not in plain.stdout
+
+
 def test_daemon_that_is_away_closes_one_gate_and_is_told_apart(deployed):
     done = gates("--config", deployed.admind.conf_path, "--url", f"http://127.0.0.1:{free_port()}", "--json")
     assert done.returncode == UNREACHABLE and outcomes(done) == {**dict.fromkeys(SNAPSHOT, "pass"), "metrics": "fail", **dict.fromkeys(

@@ -328,6 +328,8 @@ static void an_inspection_that_is_not_understood_is_refused(void **state)
         LOC(",\"max_length\":{\"name\":0}"),
         LOC(",\"max_length\":{\"id\":-1}"),
         LOC(",\"max_length\":{\"uri\":1000.5}"),
+        LOC(",\"auth_type\":1"),
+        LOC(",\"auth_type_in\":\"\\u0007\""),
         LOC(",\"inspect\":\"Body\""),
         LOC(",\"inspect\":null"),
         LOC(",\"inspect\":true"),
