@@ -35,10 +35,14 @@ typedef struct ctl {
     /* gates; ca and no_issuer too */
     const char *prometheus;
     bool probe;
+    /* token; subject, client, location and others too */
+    const char *audience, *scope, *lifetime;
+    const char *claims[CTL_MANY];
     const char *words[2];    /* what is no option, behind the command */
     size_t n_words;
     /* found out */
     const char *state_dir;
+    const char *issuer, *issuer_dir; /* of the configuration; NULL: it has none */
     bool colour;             /* stdout is a terminal and NO_COLOR is not set */
 } ctl_t;
 
@@ -61,6 +65,9 @@ ctl_exit_t ctl_get(const ctl_t *ctl, const char *path, char **body, long *status
 ctl_exit_t ctl_get_json(const ctl_t *ctl, const char *path, const char *member, char **body, mcpa_json_t **json);
 /* The first line of a file, or of stdin for "-"; malloc'd. NULL: it has complained. */
 char *ctl_read_secret(const char *path);
+
+/* An access token from there, which is not to be in argv. NULL: it has complained. */
+char *ctl_read_token(const char *path);
 
 /* policy.c: the policy snapshot of --policy, or of the state directory; path (4096 bytes): where it is looked for. NULL: error says why. */
 mcpa_snapshot_t *ctl_policy_read(const ctl_t *ctl, char path[4096], char *error, size_t cap);
@@ -91,6 +98,6 @@ bool ctl_parse_time(const char *text, int64_t now_us, int64_t *unix_us);
 /* the commands */
 ctl_exit_t ctl_status(const ctl_t *ctl), ctl_keys(const ctl_t *ctl), ctl_alerts(const ctl_t *ctl), ctl_metrics(const ctl_t *ctl);
 ctl_exit_t ctl_audit(const ctl_t *ctl), ctl_audit_verify(const ctl_t *ctl), ctl_audit_seal(const ctl_t *ctl), ctl_audit_report(const ctl_t *ctl);
-ctl_exit_t ctl_explain(const ctl_t *ctl), ctl_probe(const ctl_t *ctl), ctl_gates(const ctl_t *ctl);
+ctl_exit_t ctl_explain(const ctl_t *ctl), ctl_token(const ctl_t *ctl), ctl_probe(const ctl_t *ctl), ctl_gates(const ctl_t *ctl);
 
 #endif

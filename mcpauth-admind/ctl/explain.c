@@ -130,21 +130,27 @@ static const mcpa_policy_t *find_policy(const ctl_t *ctl, const mcpa_snapshot_t 
     return found;
 }
 
-/* The token, or why there is none. A token in argv would stand in every process list: we take a file or standard input. */
+/* A token in argv would stand in every process list: we take a file or standard input. */
+char *ctl_read_token(const char *path)
+{
+    const char *first = strchr(path, '.');
+
+    if (first != NULL && strchr(first + 1, '.') != NULL && strncmp(path, "ey", 2) == 0) {
+        ctl_complain("that is a token, not a file: everybody on this machine can read the command line; write it to a file or "
+                     "use --token-file -");
+        return NULL;
+    }
+    return ctl_read_secret(path);
+}
+
 static bool read_token(const ctl_t *ctl, char **authorization)
 {
-    const char *first = ctl->token_file != NULL ? strchr(ctl->token_file, '.') : NULL;
     char *token;
 
     if (ctl->token_file == NULL) {
         return true; /* a request without a token can be explained, too */
     }
-    if (first != NULL && strchr(first + 1, '.') != NULL && strncmp(ctl->token_file, "ey", 2) == 0) {
-        ctl_complain("that is a token, not a file: everybody on this machine can read the command line; write it to a file or "
-                     "use --token-file -");
-        return false;
-    }
-    token = ctl_read_secret(ctl->token_file);
+    token = ctl_read_token(ctl->token_file);
     if (token == NULL) {
         return false;
     }
@@ -190,7 +196,7 @@ static void decide(ctl_explained_t *explained)
     }
 }
 
-static void clear(ctl_explained_t *explained)
+void ctl_explained_clear(ctl_explained_t *explained)
 {
     mcpa_decision_clear(&explained->decision);
     ctl_explained_request_clear(explained);
@@ -206,6 +212,21 @@ static void clear(ctl_explained_t *explained)
     }
 }
 
+bool ctl_explained_decide(ctl_explained_t *explained)
+{
+    const ctl_t *ctl = explained->ctl;
+
+    if (read_now(ctl, &explained->now_us) && ctl_explained_request(explained) && read_token(ctl, &explained->authorization)) {
+        explained->snapshot = read_policy(ctl);
+        explained->policy = explained->snapshot != NULL ? find_policy(ctl, explained->snapshot) : NULL;
+    }
+    if (explained->policy == NULL) {
+        return false;
+    }
+    decide(explained);
+    return true;
+}
+
 ctl_exit_t ctl_explain(const ctl_t *ctl)
 {
     ctl_explained_t explained = { .ctl = ctl };
@@ -215,12 +236,7 @@ ctl_exit_t ctl_explain(const ctl_t *ctl)
         ctl_complain("explain wants --location, as written in httpd's configuration, such as --location /mcp");
         return CTL_USAGE;
     }
-    if (read_now(ctl, &explained.now_us) && ctl_explained_request(&explained) && read_token(ctl, &explained.authorization)) {
-        explained.snapshot = read_policy(ctl);
-        explained.policy = explained.snapshot != NULL ? find_policy(ctl, explained.snapshot) : NULL;
-    }
-    if (explained.policy != NULL) {
-        decide(&explained);
+    if (ctl_explained_decide(&explained)) {
         if (ctl->json) {
             ctl_explained_print_json(&explained);
         } else {
@@ -228,6 +244,6 @@ ctl_exit_t ctl_explain(const ctl_t *ctl)
         }
         result = mcpa_reason_row(explained.decision.reason)->outcome == MCPA_OUTCOME_ALLOW ? CTL_GOOD : CTL_BAD;
     }
-    clear(&explained);
+    ctl_explained_clear(&explained);
     return result;
 }

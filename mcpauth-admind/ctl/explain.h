@@ -33,6 +33,10 @@ typedef struct ctl_explained {
     mcpa_json_t *claims;
 } ctl_explained_t;
 
+/* explain.c: reads policy, keys and token as the command line says and decides; false: it has complained. To be cleared in either case. */
+bool ctl_explained_decide(ctl_explained_t *explained);
+void ctl_explained_clear(ctl_explained_t *explained);
+
 /* explain_request.c: fills request and body from the command line; false: it has complained. */
 bool ctl_explained_request(ctl_explained_t *explained);
 void ctl_explained_request_clear(ctl_explained_t *explained);

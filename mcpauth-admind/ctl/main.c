@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mcpauthctl: looks at the daemon, its journal and its policy. Everything it can do is a row of the two tables below. */
+#include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -25,8 +26,9 @@ enum {
     EXPLAIN = 32,
     PROBE = 128,
     GATES = 256,
+    TOKEN = 512,
     HTTP = STATUS | KEYS | ALERTS | METRICS | GATES,
-    ALL = HTTP | AUDIT | EXPLAIN,
+    ALL = HTTP | AUDIT | EXPLAIN | TOKEN,
     MANY = 64 /* of options: may be given again and again */
 };
 
@@ -50,6 +52,11 @@ static const struct command {
     { "explain", EXPLAIN, ctl_explain, 0, 0, "explain --token-file FILE|- --location /mcp",
       "how a request with that token would be decided, and why; exit 1 when it is refused.\n"
       "      With --body and --header: how that message would be" },
+    { "token", TOKEN, ctl_token, 1, 1, "token mint|inspect|verify|rotate",
+      "mint: signs an access token of the local issuer and prints it, as the daemon's user or root. It wants --subject and --audience\n"
+      "      inspect: what a token says of itself, not verified; the token and its signature are not shown\n"
+      "      verify: whether a token is good for --location, whatever its scopes allow there; exit 1 when not\n"
+      "      rotate: the local issuer's next key signs now, or as soon as it is known everywhere" },
     { "probe", PROBE, ctl_probe, 1, 1, "probe URL",
       "asks a resource from outside what clients and attackers ask; exit 1 when something is wrong that must not be.\n"
       "      Needs nothing of the daemon; the more tokens it is given, the more it sees" },
@@ -68,17 +75,17 @@ static const struct option {
 } options[] = {
     { "url", HTTP, AT(url), "URL",
       "of the daemon, or unix:PATH (default: $MCPAUTH_URL, Listen of the configuration, " DEFAULT_URL ")" },
-    { "config", ALL, AT(config), "FILE", "the daemon's configuration, for Listen, StateDir, JournalDir and AdminTokenFile" },
-    { "token-file", HTTP | EXPLAIN | PROBE, AT(token_file), "FILE|-",
-      "the admin token; for explain the access token, for probe a good one; - reads standard input" },
+    { "config", ALL, AT(config), "FILE", "the daemon's configuration, for Listen, StateDir, JournalDir, AdminTokenFile and Issuer" },
+    { "token-file", HTTP | EXPLAIN | TOKEN | PROBE, AT(token_file), "FILE|-",
+      "the admin token; for explain and token the access token, for probe a good one; - reads standard input" },
     { "token", EXPLAIN, AT(token_file), "-",
       "the same as --token-file: a token itself is not taken here, everybody on the machine could read it" },
     { "json", ALL | PROBE, AT(json), NULL, "for programs" },
     { "journal", AUDIT, AT(journal_dir), "DIR", "the journal (default: JournalDir of the configuration)" },
-    { "subject", AUDIT, AT(subject), "SUB", "exactly this subject; what several such options ask for must all be true" },
-    { "client", AUDIT, AT(client), "ID", "client_id" },
+    { "subject", AUDIT | TOKEN, AT(subject), "SUB", "exactly this subject; what several such options ask for must all be true; mint: whose it is" },
+    { "client", AUDIT | TOKEN, AT(client), "ID", "client_id (mint: default mcpauthctl)" },
     { "address", AUDIT, AT(address), "IP", "the client's address" },
-    { "location", AUDIT | EXPLAIN, AT(location), "PATH", "the Location, as written in httpd's configuration" },
+    { "location", AUDIT | EXPLAIN | TOKEN, AT(location), "PATH", "the Location, as written in httpd's configuration" },
     { "reason", AUDIT, AT(reason), "WORD", "such as signature_bad" },
     { "decision", AUDIT, AT(decision), "WORD", "allow, deny, limit, error or shadow_deny" },
     { "tool", AUDIT, AT(tool), "NAME", "of the tool, prompt or resource that the request named" },
@@ -96,15 +103,19 @@ static const struct option {
     { "html", AUDIT, AT(html), "FILE", "report: as a page for a browser, which only its owner may read" },
     { "key", AUDIT | MANY, AT(seal_keys), "FILE", "verify: the origin key, from where it is kept; one for each that there was" },
     { "seal", AUDIT | MANY, AT(anchors), "EPOCH:MAC", "verify: a seal that was kept elsewhere and must be in the journal; any number" },
-    { "vhost", EXPLAIN, AT(vhost), "NAME", "where several have such a Location" },
-    { "policy", EXPLAIN | GATES, AT(policy), "FILE", "the policy snapshot (default: policy.json in StateDir)" },
-    { "keys", EXPLAIN, AT(keys), "DIR", "the published keys (default: keys in StateDir)" },
+    { "vhost", EXPLAIN | TOKEN, AT(vhost), "NAME", "where several have such a Location" },
+    { "policy", EXPLAIN | TOKEN | GATES, AT(policy), "FILE", "the policy snapshot (default: policy.json in StateDir)" },
+    { "keys", EXPLAIN | TOKEN, AT(keys), "DIR", "the published keys (default: keys in StateDir)" },
     { "origin", EXPLAIN | PROBE, AT(origin), "ORIGIN", "explain: as if a browser had sent it; probe: one that MCPAuthOrigin lets in" },
     { "method", AUDIT | EXPLAIN, AT(method), "METHOD", "audit: JSON-RPC's or HTTP's, such as tools/call; explain: default POST" },
     { "body", EXPLAIN, AT(body), "JSON|@FILE", "the message, or a file with it, where httpd inspects it (default: a ping)" },
     { "header", EXPLAIN | MANY, AT(headers), "'NAME: VALUE'",
       "one that decides, such as MCP-Protocol-Version, Mcp-Method or Content-Type; any number" },
-    { "at", EXPLAIN, AT(at), "TIME", "as if it were then" },
+    { "at", EXPLAIN | TOKEN, AT(at), "TIME", "as if it were then" },
+    { "audience", TOKEN, AT(audience), "URL", "mint: what the token is for, MCPAuthResource of a Location" },
+    { "scope", TOKEN, AT(scope), "'SCOPE...'", "mint: such as 'mcp:tools.read mcp:tools.exec' (default: none)" },
+    { "lifetime", TOKEN, AT(lifetime), "TIME", "mint: from 1s to 24h (default 1h)" },
+    { "claim", TOKEN | MANY, AT(claims), "NAME=TEXT", "mint: one more claim, or NAME:=JSON for what is no text; any number" },
     { "low-token-file", PROBE, AT(low_token_file), "FILE|-", "a token for this resource with too little scope to call a tool" },
     { "expired-token-file", PROBE, AT(expired_token_file), "FILE|-", "a token for this resource that is over" },
     { "wrong-audience-token-file", PROBE, AT(wrong_audience_token_file), "FILE|-", "a token for another resource" },
@@ -247,6 +258,18 @@ static char *url_of(const char *listen)
     return n < 0 ? NULL : url;
 }
 
+static bool apply_issuer(ctl_t *ctl, const admind_config_t *config)
+{
+    static char dir[PATH_MAX];
+
+    if (config->issuer.url == NULL) {
+        return true;
+    }
+    ctl->issuer = config->issuer.url;
+    ctl->issuer_dir = dir;
+    return admind_config_issuer_dir(config, dir, sizeof(dir));
+}
+
 /* Fills what the command line left open. *url is to be freed. */
 static bool apply_config(ctl_t *ctl, bool wants_http, admind_config_t **config, char **url)
 {
@@ -268,6 +291,10 @@ static bool apply_config(ctl_t *ctl, bool wants_http, admind_config_t **config, 
             ctl->url = *url;
         }
         ctl->state_dir = (*config)->state_dir;
+        if (!apply_issuer(ctl, *config)) {
+            ctl_complain("%s: the path of the issuer's keys is too long", path);
+            return false;
+        }
         ctl->journal_dir = ctl->journal_dir != NULL ? ctl->journal_dir : (*config)->journal_dir;
         if (wants_http && ctl->token_file == NULL) {
             ctl->token_file = (*config)->admin_token_file;
