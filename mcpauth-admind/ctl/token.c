@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +24,10 @@ bool ctl_token_keys(const ctl_t *ctl, admind_keyring_t *ring)
 
     if (ctl->issuer == NULL) {
         ctl_complain("the daemon's configuration has no Issuer; write one there, or name that configuration with --config");
+        return false;
+    }
+    if (prctl(PR_SET_DUMPABLE, 0) != 0) { /* no key in a core */
+        ctl_complain("keys cannot be kept out of core dumps: %s", strerror(errno));
         return false;
     }
     if (geteuid() == 0) {

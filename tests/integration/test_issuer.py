@@ -11,6 +11,7 @@ import pytest
 
 from harness import paths, wait_until
 
+pytestmark = pytest.mark.sanitize
 ISSUER = "https://auth.example.com"
 JWKS = "/.well-known/jwks.json"
 DAY = 24 * 3600

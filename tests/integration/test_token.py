@@ -17,6 +17,7 @@ from harness.admind import USER
 from harness.world import Stack
 
 GOOD, BAD, USAGE, UNREACHABLE = 0, 1, 2, 3
+pytestmark = pytest.mark.sanitize
 ISSUER = "https://auth.example.com"
 JWKS = "/.well-known/jwks.json"
 HOUR = 3600
@@ -30,7 +31,7 @@ def own_stack(world, options="", env=None):
     s.admind = world.admind(f"Issuer {ISSUER} {options}\nKeyRefresh 1s\n", env=env)
     s.httpd = world.httpd(start=False, config=f"MCPAuthIssuer {ISSUER} jwks={s.admind.url}{JWKS} alg=RS256,ES256,EdDSA")
     s.resource = s.httpd.url + s.path
-    s.httpd.locations = {s.path: f"MCPAuth On\nMCPAuthResource {s.resource}\nProxyPass {s.upstream.url}{s.path}"}
+    s.httpd.locations = {s.path: f"MCPAuth On\nMCPAuthResource {s.resource}\nMCPAuthScope mcp:tools.exec\nProxyPass {s.upstream.url}{s.path}"}
     s.httpd.write_config()
     s.httpd.start()
     s.wait_keys()
@@ -200,7 +201,7 @@ def test_verify_says_whether_a_location_takes_it(own):
     assert done.returncode == GOOD and done.stdout.startswith("good for Location /mcp\n") and "subject: alice" in done.stdout and "scopes: mcp:tools.exec" in done.stdout
     document = json.loads(verify(token, "--json").stdout)
     assert document["good"] is True and document["subject"] == "alice" and document["issuer"] == ISSUER and document["reason"] == "pass"
-    assert verify(poor).returncode == GOOD, "too little scope makes no token bad"
+    assert verify(poor).returncode == GOOD and own.call(token=poor).status == 403, "too little scope makes no token bad"
     later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2 * HOUR))
     bad = {"audience_wrong": (elsewhere, []), "signature_bad": (token[:-8] + "AAAAAAAA", []), "expired": (token, ["--at", later])}
     for reason, (text, more) in bad.items():
