@@ -7,6 +7,10 @@
 #include "audit/checkpoint.h"
 #include "audit/count.h"
 #include "log.h"
+#include "turn.h"
+
+/* A disk that keeps a sync for so long is not working: what is to be acknowledged waits. */
+#define DISK_STALLED_US 10000000
 
 /* ---- what the parts tell each other */
 
@@ -118,7 +122,8 @@ static bool start_core(admind_t *admind, const admind_checkpoint_t *checkpoint, 
         admind_log(ADMIND_WARNING, "MCPA2005", "the checkpoint's counters cannot be used; they start from zero");
     }
     mcpa_metrics_set(admind->metrics, MCPA_METRIC_BUILD_INFO, &version, 1);
-    mcpa_metrics_add(admind->metrics, MCPA_METRIC_AUDIT_LOST, NULL, 0); /* there from the start, so that the first loss is an increase */
+    mcpa_metrics_add(admind->metrics, MCPA_METRIC_AUDIT_LOST, NULL,
+                     0); /* there from the start, so that the first loss is an increase */
     admind->fetcher = admind_fetcher_new(admind->loop, &fetch);
     if (admind->fetcher == NULL) {
         return say(error, cap, "libcurl cannot be set up");
@@ -272,7 +277,8 @@ void admind_facts(const admind_t *admind, admind_facts_t *facts)
     admind_policyfile_view(admind->policy, &policy);
     *facts = (admind_facts_t){ .policy_refused = policy.error[0] != '\0',
                                .keys_ready = admind_keys_ready(admind->keys),
-                               .journal_failing = admind->disk_failed || admind_journal_is_failing(admind->journal),
+                               .journal_failing = admind->disk_failed || admind_journal_is_failing(admind->journal) ||
+                                                  admind_turn_disk_us() > DISK_STALLED_US,
                                .cursor_missing = !admind_forward_has_cursors(admind->forward),
                                .links = gauges.links };
 }

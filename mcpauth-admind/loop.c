@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "turn.h"
+
 #define EVENTS_A_ROUND 128
 #define AFTER_MAX      8
 
@@ -50,7 +52,7 @@ static int64_t clock_us(clockid_t clock)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static void read_clocks(admind_loop_t *loop)
+void admind_loop_read_clocks(admind_loop_t *loop)
 {
     loop->wall_us = clock_us(CLOCK_REALTIME);
     loop->mono_us = clock_us(CLOCK_MONOTONIC);
@@ -68,7 +70,7 @@ admind_loop_t *admind_loop_new(void)
         free(loop);
         return NULL;
     }
-    read_clocks(loop);
+    admind_loop_read_clocks(loop);
     return loop;
 }
 
@@ -281,7 +283,9 @@ static int wait_ms(const admind_loop_t *loop)
 
 static void run_timers(admind_loop_t *loop)
 {
-    while (loop->armed > 0 && loop->heap[0]->due_us <= loop->mono_us) {
+    int64_t now_us = loop->mono_us;
+
+    while (loop->armed > 0 && loop->heap[0]->due_us <= now_us) {
         admind_timer_t *timer = loop->heap[0];
 
         admind_timer_disarm(timer);
@@ -295,12 +299,16 @@ void admind_loop_run(admind_loop_t *loop)
 
     loop->stop = false;
     while (!loop->stop) {
-        int n = epoll_wait(loop->epoll, events, EVENTS_A_ROUND, wait_ms(loop));
+        int timeout = wait_ms(loop);
+        int n;
 
+        admind_turn_give();
+        n = epoll_wait(loop->epoll, events, EVENTS_A_ROUND, timeout);
+        admind_turn_take();
         if (n < 0 && errno != EINTR) {
             return; /* only a broken epoll descriptor gets here */
         }
-        read_clocks(loop);
+        admind_loop_read_clocks(loop);
         for (int i = 0; i < n; i++) {
             admind_watch_t *watch = events[i].data.ptr;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The daemon's one event loop: descriptors and timers on one epoll. Single thread; callbacks run on it and must not block. */
+/* The daemon's one event loop: descriptors and timers on one epoll. Callbacks run on its one thread and must not block.
+ * While it waits for events another thread may have the turn (turn.h). */
 #ifndef ADMIND_LOOP_H
 #define ADMIND_LOOP_H
 
@@ -33,5 +34,7 @@ void admind_timer_free(admind_timer_t **timer);
 /* The clocks of this round, microseconds. */
 int64_t admind_loop_wall_us(const admind_loop_t *loop);
 int64_t admind_loop_mono_us(const admind_loop_t *loop);
+/* By another thread that has the turn: sets both to now, because the loop's own may be waiting for long. */
+void admind_loop_read_clocks(admind_loop_t *loop);
 
 #endif

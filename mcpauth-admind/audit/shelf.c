@@ -15,6 +15,7 @@
 #include "audit/retain.h"
 #include "base/crash.h"
 #include "log.h"
+#include "turn.h"
 
 #define TEMPORARY      ".tmp-audit-"
 #define SYNC_BYTES     ((uint64_t)1024 * 1024) /* so that no single sync is long */
@@ -221,7 +222,7 @@ static int64_t packed(admind_shelf_t *shelf)
 {
     work_t *work = &shelf->work;
 
-    if (admind_gzip_finish(work->gzip) != MCPA_OK || fsync(work->out) != 0) {
+    if (admind_gzip_finish(work->gzip) != MCPA_OK || admind_turn_fsync(work->out) != 0) {
         return failed(shelf, strerror(errno));
     }
     MCPA_CRASH("shelf.packed");
@@ -245,7 +246,7 @@ static int64_t pack_slice(admind_shelf_t *shelf)
     }
     work->at += (uint64_t)n;
     if (admind_gzip_written(work->gzip) - work->synced >= SYNC_BYTES) {
-        if (fdatasync(work->out) != 0) {
+        if (admind_turn_fdatasync(work->out) != 0) {
             return failed(shelf, strerror(errno));
         }
         work->synced = admind_gzip_written(work->gzip);
@@ -270,12 +271,12 @@ static int64_t replace(admind_shelf_t *shelf)
     }
     times[0] = st.st_atim;
     times[1] = st.st_mtim;
-    if (futimens(work->out, times) != 0 || fsync(work->out) != 0 ||
+    if (futimens(work->out, times) != 0 || admind_turn_fsync(work->out) != 0 ||
         renameat(shelf->dir_fd, work->temporary, shelf->dir_fd, work->packed) != 0) {
         return failed(shelf, strerror(errno));
     }
     MCPA_CRASH("shelf.renamed");
-    if (fsync(shelf->dir_fd) != 0) {
+    if (admind_turn_fsync(shelf->dir_fd) != 0) {
         return failed(shelf, strerror(errno));
     }
     MCPA_CRASH("shelf.synced");

@@ -3,10 +3,14 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,6 +19,7 @@
 #include "http/routes.h"
 #include "log.h"
 #include "peersock.h"
+#include "turn.h"
 
 #define SWEEP_MS 1000
 
@@ -29,9 +34,10 @@ struct admind_http {
     admind_guard_t guard;
     char *unix_path; /* to be taken away; NULL on TCP */
     struct MHD_Daemon *daemon;
-    admind_watch_t *watch;
-    admind_timer_t *timer; /* libmicrohttpd's own timeouts */
-    admind_timer_t *sweep; /* ours */
+    pthread_t thread;
+    int stop_fd; /* wakes the thread when it is to end; -1: there is none */
+    atomic_bool stopping;
+    int64_t swept_us;
     slot_t slots[ADMIND_HTTP_CONNECTIONS];
 };
 
@@ -146,45 +152,92 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **st
     }
 }
 
-static void sweep(void *ctx)
+static void sweep(admind_http_t *http)
 {
-    admind_http_t *http = ctx;
-    int64_t latest = admind_loop_mono_us(http->loop) - ADMIND_HTTP_REQUEST_S * INT64_C(1000000);
+    int64_t now_us = admind_loop_mono_us(http->loop);
+    int64_t latest = now_us - ADMIND_HTTP_REQUEST_S * INT64_C(1000000);
 
+    if (now_us - http->swept_us < SWEEP_MS * INT64_C(1000)) {
+        return;
+    }
+    http->swept_us = now_us;
     for (size_t i = 0; i < ADMIND_HTTP_CONNECTIONS; i++) {
         if (http->slots[i].fd >= 0 && http->slots[i].since_us < latest) {
             shutdown(http->slots[i].fd, SHUT_RDWR); /* the library sees the end and closes */
         }
     }
-    admind_timer_arm(http->sweep, SWEEP_MS);
 }
 
-/* ---- on the loop */
+/* ---- the thread */
 
-static void run(admind_http_t *http)
+/* How long to wait for the next event at most, in milliseconds. */
+static int run(admind_http_t *http)
 {
     MHD_UNSIGNED_LONG_LONG ms;
 
     if (MHD_run(http->daemon) != MHD_YES) {
         admind_log(ADMIND_ERR, "MCPA2601", "http: the listener failed");
     }
-    if (MHD_get_timeout(http->daemon, &ms) == MHD_YES) {
-        admind_timer_arm(http->timer, ms > 60000 ? 60000 : (int64_t)ms);
-    } else {
-        admind_timer_disarm(http->timer);
+    return MHD_get_timeout(http->daemon, &ms) == MHD_YES && ms < SWEEP_MS ? (int)ms : SWEEP_MS;
+}
+
+static void *serve(void *ctx)
+{
+    admind_http_t *http = ctx;
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    struct pollfd fds[2] = { { .fd = http->stop_fd, .events = POLLIN }, { .fd = info->epoll_fd, .events = POLLIN } };
+    int wait_ms = 0;
+
+    for (;;) {
+        (void)poll(fds, 2, wait_ms);
+        if (atomic_load(&http->stopping)) {
+            return NULL;
+        }
+        admind_turn_take();
+        admind_loop_read_clocks(http->loop);
+        sweep(http);
+        wait_ms = run(http);
+        admind_turn_give();
     }
 }
 
-static void on_event(void *ctx, int fd, uint32_t events)
+/* Signals are the loop's. */
+static bool start_thread(admind_http_t *http)
 {
-    (void)fd;
-    (void)events;
-    run(ctx);
+    sigset_t all, before;
+    bool started;
+
+    http->stop_fd = eventfd(0, EFD_CLOEXEC);
+    if (http->stop_fd < 0) {
+        return false;
+    }
+    admind_turn_begin();
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    started = pthread_create(&http->thread, NULL, serve, http) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!started) {
+        admind_turn_end();
+        close(http->stop_fd);
+        http->stop_fd = -1;
+    }
+    return started;
 }
 
-static void on_timeout(void *ctx)
+static void stop_thread(admind_http_t *http)
 {
-    run(ctx);
+    const uint64_t one = 1;
+
+    if (http->stop_fd < 0) {
+        return;
+    }
+    atomic_store(&http->stopping, true);
+    (void)!write(http->stop_fd, &one, sizeof(one)); /* else it sees so at the end of its wait */
+    admind_turn_give();                             /* it may be waiting for it */
+    pthread_join(http->thread, NULL);
+    admind_turn_take();
+    admind_turn_end();
+    close(http->stop_fd);
 }
 
 static void on_log(void *ctx, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
@@ -217,8 +270,6 @@ static int listen_tcp(const struct sockaddr_storage *address, socklen_t len, con
 
 static bool start_daemon(admind_http_t *http, int listener)
 {
-    const union MHD_DaemonInfo *info;
-
     http->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIND_HTTP_CONNECTIONS,
@@ -230,9 +281,7 @@ static bool start_daemon(admind_http_t *http, int listener)
         close(listener);
         return false;
     }
-    info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    http->watch = info == NULL ? NULL : admind_watch_new(http->loop, info->epoll_fd, EPOLLIN, on_event, http);
-    return http->watch != NULL;
+    return start_thread(http);
 }
 
 admind_http_t *admind_http_new(admind_loop_t *loop, const admind_config_t *config, struct admind *admind, char *error, size_t cap)
@@ -247,6 +296,7 @@ admind_http_t *admind_http_new(admind_loop_t *loop, const admind_config_t *confi
         return NULL;
     }
     http->loop = loop;
+    http->stop_fd = -1;
     http->admind = admind;
     http->guard = (admind_guard_t){ config->admin_token, address.ss_family != AF_UNIX };
     for (size_t i = 0; i < ADMIND_HTTP_CONNECTIONS; i++) {
@@ -263,15 +313,11 @@ admind_http_t *admind_http_new(admind_loop_t *loop, const admind_config_t *confi
         free(http);
         return NULL;
     }
-    http->timer = admind_timer_new(loop, on_timeout, http);
-    http->sweep = admind_timer_new(loop, sweep, http);
-    if (http->timer == NULL || http->sweep == NULL || !start_daemon(http, listener)) {
+    if (!start_daemon(http, listener)) {
         snprintf(error, cap, "Listen %s: libmicrohttpd cannot be set up", config->listen);
         admind_http_free(&http);
         return NULL;
     }
-    admind_timer_arm(http->sweep, SWEEP_MS);
-    run(http);
     return http;
 }
 
@@ -283,12 +329,10 @@ void admind_http_free(admind_http_t **slot)
         return;
     }
     *slot = NULL;
-    admind_watch_free(&http->watch);
+    stop_thread(http);
     if (http->daemon != NULL) {
         MHD_stop_daemon(http->daemon); /* closes the listener as well */
     }
-    admind_timer_free(&http->timer);
-    admind_timer_free(&http->sweep);
     if (http->unix_path != NULL) {
         unlink(http->unix_path);
         free(http->unix_path);

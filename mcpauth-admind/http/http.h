@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one place that knows libmicrohttpd: the admin listener on the daemon's loop. Bounded: ADMIND_HTTP_CONNECTIONS at once, 32
+/* The one place that knows libmicrohttpd: the admin listener, answered by a thread of its own in turn with the loop (turn.h), so that a slow disk does
+ * not delay it. A view reads and changes nothing. Bounded: ADMIND_HTTP_CONNECTIONS at once, 32
  * KiB of memory and 10 idle seconds each, and a deadline of our own a request, because the idle timer starts again with each
  * byte. */
 #ifndef ADMIND_HTTP_HTTP_H
