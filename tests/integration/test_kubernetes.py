@@ -130,6 +130,11 @@ def test_a_pod_that_goes_has_time_for_its_streams():
     assert graceful + 20 <= spec["terminationGracePeriodSeconds"]
 
 
+def test_no_signing_keys_lie_where_httpd_reads():
+    """Both are one user, so an issuer of our own would hand its keys to httpd."""
+    assert not re.search(r"^Issuer", CONFIG["mcpauth-admind.conf"], re.M)
+
+
 def test_containers_have_no_more_than_they_need():
     def mounts(name):
         container, = [c for c in containers(PODS["Deployment"]) if c["name"] == name]
