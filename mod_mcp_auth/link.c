@@ -212,6 +212,9 @@ static void wait_for_work(mod_mcp_link_t *link, apr_int64_t now_us, apr_int64_t 
     if (until_us > now_us + LOOK_US) {
         until_us = now_us + LOOK_US;
     }
+    if (link->state == MOD_MCP_LINK_UP && link->next_batch_us > now_us && until_us > link->next_batch_us) {
+        until_us = link->next_batch_us;
+    }
     if (link->state == MOD_MCP_LINK_DOWN && until_us > link->next_try_us) {
         until_us = link->next_try_us;
     }

@@ -34,6 +34,7 @@ struct mod_mcp_link {
     apr_int64_t next_try_us;
     apr_int64_t backoff_us;
     apr_int64_t next_gauges_us;
+    apr_int64_t next_batch_us; /* no records before then, unless it is stopping */
     apr_uint64_t random;     /* for the jitter only */
     int told_down;
 

@@ -6,6 +6,9 @@
 #include "link_impl.h"
 
 #define GAUGES_US 1000000
+/* Between two batches that are not full. Each acknowledgement would else call for the few records that came meanwhile: a sync of
+ * the daemon's for each handful, and a wake-up here. */
+#define PACE_US 20000
 
 void mod_mcp_link_greet(mod_mcp_link_t *link)
 {
@@ -26,7 +29,7 @@ static int take_resume(mod_mcp_link_t *link, const mcpa_frame_t *frame)
     }
     mod_mcp_spool_acked(link->spool, frame->acked);
     link->sent = mod_mcp_spool_oldest(link->spool) - 1;
-    link->next_gauges_us = 0;
+    link->next_gauges_us = link->next_batch_us = 0;
     mod_mcp_link_enter(link, MOD_MCP_LINK_UP);
     /* News may have been missed meanwhile. */
     mod_mcp_keys_reload(link->keys, NULL);
@@ -127,8 +130,8 @@ static void put_questions(mod_mcp_link_t *link)
     }
 }
 
-/* 0: nothing to send, or the window is full. */
-static int put_records(mod_mcp_link_t *link)
+/* 0: nothing to send, or not yet, or the window is full. */
+static int put_records(mod_mcp_link_t *link, apr_int64_t now_us)
 {
     apr_uint64_t last_seq = 0;
     apr_uint32_t count = 0;
@@ -136,6 +139,9 @@ static int put_records(mod_mcp_link_t *link)
     apr_size_t cap = 0;
     apr_size_t len;
 
+    if (now_us < link->next_batch_us && !link->is_stopping) {
+        return 0;
+    }
     if (link->n_batches == MOD_MCP_WINDOW_BATCHES || link->window_bytes + MCPA_FRAME_MAX_BYTES > MOD_MCP_WINDOW_BYTES) {
         return 0;
     }
@@ -149,6 +155,9 @@ static int put_records(mod_mcp_link_t *link)
         (mod_mcp_batch_t){ .last_seq = last_seq, .bytes = len };
     link->window_bytes += len;
     link->sent = last_seq;
+    if (cap - len >= MCPA_ENVELOPE_BYTES + MCPA_RECORD_MAX_BYTES) {
+        link->next_batch_us = now_us + PACE_US;
+    }
     return 1;
 }
 
@@ -156,5 +165,5 @@ int mod_mcp_link_talk(mod_mcp_link_t *link, apr_int64_t now_us)
 {
     put_questions(link);
     put_gauges(link, now_us);
-    return put_records(link) || !mod_mcp_stream_is_flushed(&link->stream);
+    return put_records(link, now_us) || !mod_mcp_stream_is_flushed(&link->stream);
 }

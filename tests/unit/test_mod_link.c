@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The link to a daemon that keeps the rules: every record arrives, in order, nothing is given up before it was acknowledged, and keys are asked for
- * and read. */
+/* The link to a daemon that keeps the rules: every record arrives, in order, nothing is given up before it was acknowledged, and
+ * keys are asked for and read. */
 #include "test_mod_link.h"
 
 /* ---- the plain life ---- */
@@ -157,6 +157,36 @@ static void link_keeps_at_most_64_batches_unacknowledged_however_small(void **st
     }
 }
 
+static void link_sends_what_trickles_in_together(void **state)
+{
+    apr_int64_t begun_us;
+    unsigned batches = 0;
+    uint64_t told = 0;
+    int records = 0;
+
+    (void)state;
+    connect_and_resume(0);
+    begun_us = mod_mcp_mono_us();
+    while (told < 300) {
+        mcpa_frame_t frame;
+
+        if (records < 300) {
+            commit(++records, 10);
+        }
+        let_work(1);
+        (void)hear();
+        while (next_frame(&frame)) {
+            if (frame.type == MCPA_FRAME_RECORDS) {
+                batches++;
+                told += frame.count;
+                say_ack(told);
+            }
+        }
+    }
+    /* 20 ms apart, but for the first; one each would be 300. */
+    assert_in_range(batches, 1, 2 + (unsigned)((mod_mcp_mono_us() - begun_us) / 20000));
+}
+
 static void link_reports_gauges_about_once_a_second(void **state)
 {
     mcpa_frame_t frame;
@@ -295,6 +325,7 @@ int main(void)
         LINK_TEST(link_dies_in_the_middle_of_a_frame_and_comes_back),
         LINK_TEST(link_keeps_at_most_a_mebibyte_unacknowledged),
         LINK_TEST(link_keeps_at_most_64_batches_unacknowledged_however_small),
+        LINK_TEST(link_sends_what_trickles_in_together),
         LINK_TEST(link_reports_gauges_about_once_a_second),
         LINK_TEST(link_slice_ends_in_time_and_idles_cheaply),
         LINK_TEST(link_carries_a_question_and_wakes_the_request_when_the_key_has_come),
