@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/crash.h"
+#include "turn.h"
 
 #define WIPE_MAX_BYTES 65536 /* secrets are small */
 
@@ -119,7 +120,7 @@ bool admind_dir_sync(const char *path)
     if (fd < 0) {
         return false;
     }
-    ok = fsync(fd) == 0;
+    ok = admind_turn_fsync(fd) == 0;
     close(fd);
     return ok;
 }
@@ -142,7 +143,7 @@ bool admind_file_wipe(int fd)
         ok = n > 0 || (n < 0 && errno == EINTR);
         at += n > 0 ? n : 0;
     }
-    ok = ok && at >= st.st_size && fdatasync(fd) == 0;
+    ok = ok && at >= st.st_size && admind_turn_fdatasync(fd) == 0;
     close(fd);
     return ok;
 }
@@ -185,7 +186,7 @@ mcpa_status_t admind_file_replace(const char *path, mcpa_str_t text, mode_t mode
     if (fd < 0) {
         return MCPA_EIO;
     }
-    if (!admind_write_all(fd, text.ptr, text.len) || fchmod(fd, mode) != 0 || fsync(fd) != 0) {
+    if (!admind_write_all(fd, text.ptr, text.len) || fchmod(fd, mode) != 0 || admind_turn_fsync(fd) != 0) {
         return give_up(temporary, fd);
     }
     close(fd);

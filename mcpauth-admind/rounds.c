@@ -25,8 +25,8 @@
 #define RETRY_LAST_MS          10000
 #define DAY_US                 INT64_C(86400000000)
 
-/* Synced in the loop's own thread, like the journal: a few kilobytes every five seconds, some megabytes where there are tens of
- * thousands of instances and series. */
+/* Made and synced by the loop's thread, like the journal: a few kilobytes every five seconds, some megabytes where there are tens
+ * of thousands of instances and series. */
 void admind_rounds_checkpoint(admind_t *admind)
 {
     char *metrics = mcpa_metrics_save(admind->metrics);

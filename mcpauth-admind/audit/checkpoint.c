@@ -9,7 +9,6 @@
 #include "base/text.h"
 #include "files.h"
 #include "log.h"
-#include "turn.h"
 
 #define CHECKPOINT_MAX_BYTES  (64 * 1024 * 1024) /* 65536 instances and 20000 series stay below a fifth of it */
 #define CHECKPOINT_MAX_VALUES 4000000
@@ -215,9 +214,7 @@ mcpa_status_t admind_checkpoint_save(const char *journal_dir, const admind_check
     mcpa_jsonw_close_object(&w);
     status = mcpa_out_status(&out);
     if (status == MCPA_OK) {
-        admind_turn_wait();
         status = admind_file_replace(path, mcpa_out_get(&out), 0600);
-        admind_turn_waited();
     }
     free(memory);
     return status;

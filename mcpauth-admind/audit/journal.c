@@ -112,7 +112,7 @@ static bool open_next(admind_journal_t *journal, int64_t now_us)
     }
     admind_journal_name_format(text, &name);
     fd = openat(journal->dir_fd, text, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
-    if (fd < 0 || fsync(journal->dir_fd) != 0) {
+    if (fd < 0 || admind_turn_fsync(journal->dir_fd) != 0) {
         int saved = errno;
 
         if (fd >= 0) {
@@ -330,7 +330,7 @@ bool admind_journal_probe(admind_journal_t *journal, int64_t now_us)
     }
     /* Killed in between, the zeroes are a torn tail: they hold no newline, and the next start cuts them off. */
     n = pwrite(journal->fd, zeroes, sizeof(zeroes), (off_t)journal->synced);
-    journal->failing = n != (ssize_t)sizeof(zeroes) || fdatasync(journal->fd) != 0;
+    journal->failing = n != (ssize_t)sizeof(zeroes) || admind_turn_fdatasync(journal->fd) != 0;
     if (ftruncate(journal->fd, (off_t)journal->synced) != 0) {
         journal->failing = true;
     }

@@ -11,6 +11,7 @@
 
 #include "files.h"
 #include "log.h"
+#include "turn.h"
 
 #define ORIGIN_FILE "seal-origin.key"
 
@@ -99,7 +100,7 @@ bool admind_sealfile_store_origin(const admind_seal_key_t *origin, const char *d
         return false;
     }
     admind_seal_key_print(text, origin);
-    stored = admind_write_all(fd, text, strlen(text)) && fsync(fd) == 0;
+    stored = admind_write_all(fd, text, strlen(text)) && admind_turn_fsync(fd) == 0;
     OPENSSL_cleanse(text, sizeof(text));
     close(fd);
     if (!stored || !admind_dir_sync(path)) {
