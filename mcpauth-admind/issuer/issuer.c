@@ -167,8 +167,9 @@ static void make_next(admind_issuer_t *issuer)
         return;
     }
     admind_keyring_copy(&ring, &issuer->ring);
-    admind_keyring_put_next(&ring, &next, &now);
-    if (commit(issuer, &ring)) {
+    if (!admind_keyring_put_next(&ring, &next, &now)) { /* the keys took turns while it was made */
+        admind_keyring_clear(&ring);
+    } else if (commit(issuer, &ring)) {
         admind_log(ADMIND_NOTICE, "MCPA2804", "issuer: published a next key, %s", admind_keyring_find(&issuer->ring, ADMIND_STAGE_NEXT)->key.kid);
     }
 }

@@ -88,14 +88,19 @@ bool admind_keyring_wants_next(const admind_keyring_t *ring, const admind_keypla
     return next == NULL ? ring->count < ADMIND_KEYRING_MAX : !is_of_plan(&next->key, plan);
 }
 
-void admind_keyring_put_next(admind_keyring_t *ring, admind_signkey_t *next, const admind_keytime_t *now)
+bool admind_keyring_put_next(admind_keyring_t *ring, admind_signkey_t *next, const admind_keytime_t *now)
 {
     admind_ringkey_t *last = find(ring, ADMIND_STAGE_NEXT);
 
     if (last != NULL) { /* of another kind; it never signed anything */
         drop(ring, last);
     }
+    if (ring->count == ADMIND_KEYRING_MAX) {
+        admind_signkey_clear(next);
+        return false;
+    }
     add(ring, ADMIND_STAGE_NEXT, next, now, 0);
+    return true;
 }
 
 bool admind_keyring_is_ripe(const admind_keyring_t *ring, const admind_keytime_t *now)

@@ -50,8 +50,8 @@ void admind_keyring_begin(admind_keyring_t *ring, admind_signkey_t *current, adm
 void admind_keyring_adopt(admind_keyring_t *ring, const admind_keytime_t *now);
 /* Whether a next key is to be made: there is none, or it is not of the kind that the plan wants. */
 bool admind_keyring_wants_next(const admind_keyring_t *ring, const admind_keyplan_t *plan);
-/* Takes the key. */
-void admind_keyring_put_next(admind_keyring_t *ring, admind_signkey_t *next, const admind_keytime_t *now);
+/* Takes the key. false: there is no room, and the key is gone: what wants_next said was before a turn. */
+bool admind_keyring_put_next(admind_keyring_t *ring, admind_signkey_t *next, const admind_keytime_t *now) MCPA_MUST_CHECK;
 /* Whether next may take over: it is known. */
 bool admind_keyring_is_ripe(const admind_keyring_t *ring, const admind_keytime_t *now);
 /* next takes over, when it is its turn or wanted; old keys go when their overlap is over. false: nothing was changed. */

@@ -45,7 +45,7 @@ static inline void put_next(admind_keyring_t *ring, admind_keytime_t now)
     admind_signkey_t next = make(MCPA_ALG_ES256);
 
     assert_true(admind_keyring_wants_next(ring, &plan));
-    admind_keyring_put_next(ring, &next, &now);
+    assert_true(admind_keyring_put_next(ring, &next, &now));
     assert_false(admind_keyring_wants_next(ring, &plan));
 }
 

@@ -143,11 +143,43 @@ static void another_algorithm_comes_with_the_next_key(void **state)
     begin(&ring);
     other.alg = MCPA_ALG_EDDSA;
     assert_true(admind_keyring_wants_next(&ring, &other));
-    admind_keyring_put_next(&ring, &next, &now);
+    assert_true(admind_keyring_put_next(&ring, &next, &now));
     assert_true(ring.count == 2 && !admind_keyring_wants_next(&ring, &other));
     assert_false(admind_keyring_is_ripe(&ring, &now));
     assert_true(admind_keyring_find(&ring, ADMIND_STAGE_CURRENT)->key.alg == MCPA_ALG_ES256);
     admind_keyring_clear(&ring);
+}
+
+/* Of a full ring, next is to be replaced; it takes its turn before the replacement is there, which has no place then. */
+static void a_key_that_comes_too_late_finds_no_room_and_harms_nobody(void **state)
+{
+    admind_keyplan_t other = plan;
+    struct {
+        admind_keyring_t ring;
+        unsigned char behind[256];
+    } held = { .ring.count = 0 };
+    static const unsigned char untouched[sizeof(held.behind)];
+    admind_keytime_t now = at(0);
+    admind_signkey_t late = make(MCPA_ALG_EDDSA);
+
+    (void)state;
+    other.alg = MCPA_ALG_EDDSA;
+    other.overlap_us = 14 * DAY_US;
+    begin(&held.ring);
+    for (int i = 1; held.ring.count < ADMIND_KEYRING_MAX; i++) {
+        now = at(i * ADMIND_KEYRING_AHEAD_US);
+        assert_true(admind_keyring_turn(&held.ring, &other, true, &now));
+        put_next(&held.ring, now);
+    }
+    now = at(ADMIND_KEYRING_MAX * ADMIND_KEYRING_AHEAD_US);
+    assert_true(admind_keyring_wants_next(&held.ring, &other));
+    assert_true(admind_keyring_turn(&held.ring, &other, true, &now));
+    assert_false(admind_keyring_put_next(&held.ring, &late, &now));
+    assert_null(late.pkey);
+    assert_int_equal(held.ring.count, ADMIND_KEYRING_MAX);
+    assert_null(admind_keyring_find(&held.ring, ADMIND_STAGE_NEXT));
+    assert_memory_equal(held.behind, untouched, sizeof(untouched));
+    admind_keyring_clear(&held.ring);
 }
 
 int main(void)
@@ -159,6 +191,7 @@ int main(void)
         TEST(a_step_of_the_clock_makes_nothing_happen_early),
         TEST(a_restart_counts_on_from_where_it_was),
         TEST(another_algorithm_comes_with_the_next_key),
+        TEST(a_key_that_comes_too_late_finds_no_room_and_harms_nobody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
