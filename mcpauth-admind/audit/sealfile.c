@@ -40,20 +40,20 @@ mcpa_status_t admind_sealfile_load(admind_seal_key_t *key, const char *dir)
     return status;
 }
 
+/* Of a file that was replaced: whoever has another link to it means to keep it. */
+static bool is_nameless(int fd)
+{
+    struct stat st;
+
+    return fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink == 0;
+}
+
 /* The blocks of the old file outlive its name. */
 static void wipe(int fd)
 {
     if (!admind_file_wipe(fd)) {
         admind_log(ADMIND_DEBUG, "MCPA2137", "the blocks of the last seal key could not be written over: %s", strerror(errno));
     }
-}
-
-/* Replaced, although that could not be made sure. */
-static bool is_nameless(int fd)
-{
-    struct stat st;
-
-    return fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink == 0;
 }
 
 bool admind_sealfile_store(const admind_seal_key_t *key, const char *dir)
@@ -70,7 +70,7 @@ bool admind_sealfile_store(const admind_seal_key_t *key, const char *dir)
     stored = admind_file_replace(path, mcpa_str(text), 0600) == MCPA_OK;
     saved = errno;
     OPENSSL_cleanse(text, sizeof(text));
-    if (stored || is_nameless(old)) {
+    if (is_nameless(old)) { /* replaced, even when that could not be made sure */
         wipe(old);
     } else if (old >= 0) {
         close(old);

@@ -163,7 +163,7 @@ static bool print(mcpa_out_t *out, const admind_keyring_t *ring)
     return mcpa_out_status(out) == MCPA_OK;
 }
 
-/* Replaced, although that could not be made sure. */
+/* Replaced, even when that could not be made sure. A file that still has a name is somebody's, who made a link to keep it. */
 static bool is_nameless(int fd)
 {
     struct stat st;
@@ -178,7 +178,7 @@ static bool replace(const char *path, mcpa_str_t text)
     bool stored = admind_file_replace(path, text, 0600) == MCPA_OK;
 
     saved = errno;
-    if (stored || is_nameless(old)) {
+    if (is_nameless(old)) {
         (void)admind_file_wipe(old); /* as good as the file system writes in place */
     } else if (old >= 0) {
         close(old);

@@ -230,6 +230,26 @@ static void a_key_that_was_replaced_is_written_over(void **state)
     admind_keyring_clear(&ring);
 }
 
+/* A link is how a backup is made that costs nothing. */
+static void a_file_that_somebody_kept_by_another_name_is_left_alone(void **state)
+{
+    admind_keyring_t ring, kept;
+    admind_keytime_t later = at(DAY_US);
+
+    (void)state;
+    begin(&ring);
+    assert_true(admind_keystore_save(&ring, test_dir));
+    assert_int_equal(mkdir(in_dir("kept"), 0700), 0);
+    assert_int_equal(link(in_dir(ADMIND_KEYSTORE_FILE), in_dir("kept/" ADMIND_KEYSTORE_FILE)), 0);
+    assert_true(admind_keyring_turn(&ring, &plan, true, &later) && admind_keystore_save(&ring, test_dir));
+    assert_int_equal(admind_keystore_load(&kept, in_dir("kept")), MCPA_OK);
+    assert_string_equal(kid_of(&kept, ADMIND_STAGE_CURRENT), kid_of(&ring, ADMIND_STAGE_OLD));
+    admind_keyring_clear(&kept);
+    admind_keyring_clear(&ring);
+    assert_int_equal(unlink(in_dir("kept/" ADMIND_KEYSTORE_FILE)), 0);
+    assert_int_equal(rmdir(in_dir("kept")), 0);
+}
+
 static void a_wish_stays_until_it_is_dropped(void **state)
 {
     (void)state;
@@ -250,6 +270,7 @@ int main(void)
         TEST(what_is_saved_is_loaded_and_each_byte_counts),
         TEST(keys_that_others_may_use_are_refused),
         TEST(a_key_that_was_replaced_is_written_over),
+        TEST(a_file_that_somebody_kept_by_another_name_is_left_alone),
         TEST(a_wish_stays_until_it_is_dropped),
     };
 

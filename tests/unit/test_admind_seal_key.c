@@ -49,6 +49,22 @@ static void keys_are_for_the_owner_alone_and_the_used_one_is_gone(void **state)
     assert_memory_equal(now.secret, origin.secret, sizeof(now.secret));
 }
 
+/* A link is how a backup is made that costs nothing. */
+static void a_used_key_that_somebody_kept_by_another_name_is_left_alone(void **state)
+{
+    admind_seal_key_t before, saved;
+
+    (void)state;
+    open_sealed(1 << 24);
+    before = read_key("seal.key");
+    assert_int_equal(link(in_dir("seal.key"), in_dir("kept.key")), 0);
+    append_lines(1, NOON_US);
+    seal_now(NOON_US);
+    assert_int_equal(read_key("seal.key").epoch, 1);
+    saved = read_key("kept.key");
+    assert_memory_equal(&saved, &before, sizeof(saved));
+}
+
 /* The origin key of the chain that began in the misfit's place. */
 static admind_seal_key_t second_origin(void)
 {
@@ -204,6 +220,7 @@ int main(void)
         cmocka_unit_test(each_byte_of_a_key_file_counts),        TEST(keys_are_for_the_owner_alone_and_the_used_one_is_gone),
         TEST(a_key_that_does_not_fit_begins_a_chain_of_its_own), TEST(a_key_that_cannot_be_read_for_a_while_goes_on_where_it_was),
         TEST(lines_are_taken_while_no_key_can_be_kept),          TEST(an_origin_key_is_never_written_over),
+        TEST(a_used_key_that_somebody_kept_by_another_name_is_left_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
