@@ -8,7 +8,7 @@
 #define GAUGES_US 1000000
 /* Between two batches that are not full. Each acknowledgement would else call for the few records that came meanwhile: a sync of
  * the daemon's for each handful, and a wake-up here. */
-#define PACE_US 20000
+#define PACE_US 100000
 
 void mod_mcp_link_greet(mod_mcp_link_t *link)
 {

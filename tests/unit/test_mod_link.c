@@ -150,7 +150,7 @@ static void link_keeps_at_most_64_batches_unacknowledged_however_small(void **st
     /* On a new connection nothing is on its way yet. */
     connect_and_resume(30);
     expect_records(31, 66);
-    for (unsigned i = 67; i <= 200; i++) {
+    for (unsigned i = 67; i <= 80; i++) {
         commit(i, 10);
         expect_records(i, i);
         say_ack(i);
@@ -183,8 +183,8 @@ static void link_sends_what_trickles_in_together(void **state)
             }
         }
     }
-    /* 20 ms apart, but for the first; one each would be 300. */
-    assert_in_range(batches, 1, 2 + (unsigned)((mod_mcp_mono_us() - begun_us) / 20000));
+    /* 100 ms apart, but for the first; one each would be 300. */
+    assert_in_range(batches, 1, 2 + (unsigned)((mod_mcp_mono_us() - begun_us) / 100000));
 }
 
 static void link_reports_gauges_about_once_a_second(void **state)
