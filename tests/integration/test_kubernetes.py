@@ -18,6 +18,7 @@ from pod_parts import Pod, need_namespaces
 FOLDER = SOURCE / "conf/kubernetes"
 FILES = sorted(FOLDER.rglob("*.yaml"))
 OBJECTS = [document for path in FILES for document in yaml.safe_load_all(path.read_text())]
+TEXT = " ".join(page("kubernetes.md").split())
 JSON = [("Content-Type", "application/json")]
 
 
@@ -105,11 +106,31 @@ def test_the_objects_fit_each_other():
     assert {port["port"] for rule in one("NetworkPolicy")["spec"]["ingress"] for port in rule["ports"]} == set(ports.values())
     assert {int(port) for port in re.findall(r"^ *Listen (\d+)$", CONFIG["httpd.conf"], re.M)} == set(ports.values())
     assert {endpoint["port"] for endpoint in one("ServiceMonitor")["spec"]["endpoints"]} <= {port["name"] for port in one("Service", "mcpauth-metrics")["spec"]["ports"]}
-    assert one("NetworkPolicy", "deny")["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    assert one("NetworkPolicy", "deny")["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
     behind = one("NetworkPolicy", "mcp-server")["spec"]
     port = int(re.search(r"ProxyPass +http://mcp-server\.mcp\.svc\.cluster\.local:(\d+)/", CONFIG["httpd.conf"]).group(1))
+    assert f" Service `mcp-server` with port {port}." in TEXT
     assert behind["ingress"] == [{"from": [{"podSelector": {"matchLabels": labels}}], "ports": [{"protocol": "TCP", "port": port}]}]
     assert {"to": [{"podSelector": behind["podSelector"]}], "ports": [{"protocol": "TCP", "port": port}]} in one("NetworkPolicy")["spec"]["egress"]
+
+
+def test_whose_way_out_is_closed_has_one():
+    """A pod that a policy selects for Egress may talk to nobody but whom some policy names for it, DNS among them."""
+    policies = [o["spec"] for o in OBJECTS if o["kind"] == "NetworkPolicy"]
+    pods = [PODS["Deployment"]["metadata"]["labels"], one("NetworkPolicy", "mcp-server")["spec"]["podSelector"]["matchLabels"]]
+    for labels in pods:
+        out = [spec for spec in policies if spec["podSelector"].get("matchLabels", {}).items() <= labels.items() and "Egress" in spec["policyTypes"]]
+        ports = {port["port"] for spec in out for rule in spec.get("egress", []) for port in rule["ports"]}
+        assert not out or 53 in ports, labels
+    assert any("Egress" in spec["policyTypes"] and spec["podSelector"] == {"matchLabels": pods[0]} for spec in policies), "the gate's own way out is closed but for what it needs"
+
+
+def test_the_page_names_both_paths_for_the_ingress():
+    resource = re.search(r"MCPAuthResource +(\S+)", CONFIG["httpd.conf"]).group(1)
+    host, path = re.fullmatch(r"https://([^/]+)(/.*)", resource).groups()
+    metadata = PODS["Deployment"]["spec"]["containers"][0]["readinessProbe"]["httpGet"]["path"]
+    assert metadata == f"/.well-known/oauth-protected-resource{path}"
+    assert f" paths of `{host}` to port 80 of the Service `mcpauth`: `{path}`, and `{metadata}`," in TEXT
 
 
 def test_the_image_is_one_and_has_the_pods_user():
