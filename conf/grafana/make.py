@@ -34,12 +34,16 @@ def per(part, whole):
 ANSWERS = f"sum(rate(mcpauth_requests_total{{{IN}}}{RATE}))"
 GUESSES = f'sum(rate(mcpauth_auth_failures_total{{{AT}, reason!~"no_token|expired|not_yet_valid"}}{RATE}))'
 ATTEMPTS = f"sum(rate(mcpauth_auth_attempts_total{{{AT}}}{RATE}))"
+UP = 'up{job="mcpauth", instance=~"$instance"}'
+# As the alert McpauthAuditLost asks: what was counted while nobody scraped is lost, too.
+LOST = gauge("mcpauth_audit_lost_total")
+LOST_LATELY = f"{LOST} - (last_over_time({LOST}[7d] offset 15m) or 0 * {LOST}) > 0 or increase({LOST}[15m])"
 FORWARDED = '{{name}} on {{instance}}'
 
 # Row -> its panels: (title, kind, unit, [(query, legend)], {from this value: colour}). A stat shows the newest value, lines and stacks the course.
 ROWS = {
     "Overview": [
-        ("Daemons that answer", "stat", "none", [('count(up{job="mcpauth", instance=~"$instance"} == 1) or vector(0)', "")], {0: BAD, 1: GOOD}),
+        ("Daemons that answer", "stat", "percentunit", [(f"(count({UP} == 1) or vector(0)) / count({UP})", "")], {0: BAD, 1: GOOD}),
         ("Well", "stat", "percentunit", [(f"avg({gauge('mcpauth_health_status')})", "")], {0: BAD, 1: GOOD}),
         ("Alerts that fire", "stat", "none", [('count(ALERTS{alertname=~"Mcpauth.*", alertstate="firing"}) or vector(0)', "")], {0: GOOD, 1: BAD}),
         ("Requests", "stat", "reqps", [(ANSWERS, "")], {0: GOOD}),
@@ -86,7 +90,7 @@ ROWS = {
     ],
     "Audit": [
         ("Records", "lines", "cps", [(rate("instance", "mcpauth_audit_records_total", where=AT), "{{instance}}")], {}),
-        ("Records lost", "lines", "none", [(f"increase({gauge('mcpauth_audit_lost_total')}{RATE})", "{{instance}}")], {0: GOOD, 1: BAD}),
+        ("Records lost within 15 minutes", "lines", "none", [(LOST_LATELY, "{{instance}}")], {0: GOOD, 1: BAD}),
         ("Waiting in the spool", "lines", "bytes", [(gauge("mcpauth_audit_backlog_bytes"), "{{instance}}")], {0: GOOD, 64 * 1024 * 1024: BAD}),
         ("Lines without a seal", "lines", "none", [(gauge("mcpauth_audit_unsealed_lines"), "{{instance}}")], {}),
         ("Receivers: behind", "lines", "s", [(gauge("mcpauth_forward_lag_seconds"), FORWARDED)], {0: GOOD, 900: BAD}),

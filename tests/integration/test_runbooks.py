@@ -84,3 +84,15 @@ def test_commands_of_systemd_have_such_options_and_our_unit(line):
     assert {word for word in words[1:] if word.startswith("-")} <= set(re.findall(r"(?<!\S)--?[a-z][\w-]*", said))
     assert words[1].startswith("-") or re.search(rf"^  {words[1]}\b", said, re.M)
     assert "mcpauth-admind" in words
+
+
+def test_what_the_count_of_breaks_does_not_see_is_told(deployed):
+    """By the one line of the log that the runbook names."""
+    folder = deployed.world.dirs.journal
+    said = deployed.admind.log().count("MCPA2131")
+    deployed.admind.stop()
+    for path in folder.iterdir():
+        path.unlink()
+    deployed.admind.start()
+    assert deployed.admind.metric("mcpauth_audit_seal_breaks_total") == 0
+    assert deployed.admind.log().count("MCPA2131") == said + 1 and "`MCPA2131`" in SECTIONS["McpauthSealBroken"]
