@@ -16,10 +16,50 @@
 #define WAIT_MS      10000
 #define WAIT_STEP_MS 100
 
-bool ctl_token_keys(const ctl_t *ctl, admind_keyring_t *ring)
+#define FOR_WHOM "keys are for the daemon's user and root"
+
+/* Whether the directory is safe, and for us to look into. The daemon's mend for one that belongs to another is none here: it would shut the daemon
+ * out. */
+static bool may_look(const ctl_t *ctl)
 {
     char why[512] = "";
-    struct stat st = { .st_uid = geteuid() };
+    struct stat st;
+
+    if (stat(ctl->issuer_dir, &st) != 0) {
+        ctl_complain("%s: %s; %s", ctl->issuer_dir, strerror(errno),
+                     errno == EACCES ? "run this as root: " FOR_WHOM : "the daemon makes it when it starts");
+        return false;
+    }
+    if (geteuid() != 0 && st.st_uid != geteuid()) {
+        ctl_complain("%s: belongs to uid %u; run this as root or as that user: " FOR_WHOM, ctl->issuer_dir, (unsigned)st.st_uid);
+        return false;
+    }
+    if (!admind_keystore_is_tight(ctl->issuer_dir, st.st_uid, why, sizeof(why))) {
+        ctl_complain("%s: %s; " FOR_WHOM, ctl->issuer_dir, why);
+        return false;
+    }
+    return true;
+}
+
+/* errno: as the last load left it. */
+static void complain_of_file(const ctl_t *ctl, mcpa_status_t status)
+{
+    const char *what = mcpa_status_word(status), *mend = "the daemon's log says more";
+
+    if (status == MCPA_EIO) {
+        what = strerror(errno);
+    } else if (status == MCPA_ENOTFOUND) {
+        what = "is not there";
+        mend = "the daemon makes it when it starts";
+    } else if (status == MCPA_EUNSUPPORTED) {
+        what = "may be used by others";
+        mend = "what it holds may be known: stop the daemon, remove the file, start it";
+    }
+    ctl_complain("%s/" ADMIND_KEYSTORE_FILE ": %s; %s", ctl->issuer_dir, what, mend);
+}
+
+bool ctl_token_keys(const ctl_t *ctl, admind_keyring_t *ring)
+{
     mcpa_status_t status = MCPA_EMALFORMED;
 
     if (ctl->issuer == NULL) {
@@ -30,11 +70,7 @@ bool ctl_token_keys(const ctl_t *ctl, admind_keyring_t *ring)
         ctl_complain("keys cannot be kept out of core dumps: %s", strerror(errno));
         return false;
     }
-    if (geteuid() == 0) {
-        (void)stat(ctl->issuer_dir, &st); /* whoever the daemon runs as */
-    }
-    if (!admind_keystore_is_tight(ctl->issuer_dir, st.st_uid, why, sizeof(why))) {
-        ctl_complain("%s: %s; keys are for the daemon's user and root", ctl->issuer_dir, why);
+    if (!may_look(ctl)) {
         return false;
     }
     for (int i = 0; i < READS && status == MCPA_EMALFORMED; i++) {
@@ -42,8 +78,7 @@ bool ctl_token_keys(const ctl_t *ctl, admind_keyring_t *ring)
         status = admind_keystore_load(ring, ctl->issuer_dir);
     }
     if (status != MCPA_OK) {
-        ctl_complain("%s/" ADMIND_KEYSTORE_FILE ": %s; the daemon makes it when it starts", ctl->issuer_dir,
-                     status == MCPA_EIO ? strerror(errno) : mcpa_status_word(status));
+        complain_of_file(ctl, status);
     }
     return status == MCPA_OK;
 }

@@ -21,6 +21,11 @@ static bool refuse(char *why, size_t cap, const char *what, const char *mend)
     return false;
 }
 
+static bool refuse_long(char *why, size_t cap)
+{
+    return refuse(why, cap, "the token would be longer than httpd takes", "say less");
+}
+
 static bool is_text(const char *value)
 {
     return value != NULL && value[0] != '\0' && strlen(value) <= MCPA_CLAIM_MAX_BYTES && mcpa_text_is_utf8(mcpa_str(value)) &&
@@ -160,7 +165,7 @@ static bool make_claims(mcpa_out_t *out, ctl_minted_t *minted, const ctl_t *ctl,
         return refuse(why, cap, "a --claim is none", "write --claim NAME=TEXT or --claim NAME:=JSON");
     }
     if (mcpa_out_status(out) != MCPA_OK) {
-        return refuse(why, cap, "the token would be longer than httpd takes", "say less");
+        return refuse_long(why, cap);
     }
     if (mcpa_json_parse(&json, mcpa_out_get(out), MCPA_JSON_MAX_DEPTH, MCPA_JSON_MAX_VALUES) != MCPA_OK) {
         return refuse(why, cap, "the claims are no JSON object that httpd takes", "say each --claim once");
@@ -194,7 +199,14 @@ bool ctl_token_make(mcpa_out_t *token, ctl_minted_t *minted, const ctl_t *ctl, c
     mcpa_b64url_encode(token, body.ptr, body.len);
     len = token->len;
     mcpa_out_char(token, '.');
-    return admind_signkey_sign(token, key, (mcpa_str_t){ token->ptr, len }) ||
+    if (mcpa_out_status(token) != MCPA_OK) {
+        return refuse_long(why, cap);
+    }
+    if (admind_signkey_sign(token, key, (mcpa_str_t){ token->ptr, len })) {
+        return true;
+    }
+    return mcpa_out_status(token) != MCPA_OK ?
+           refuse_long(why, cap) :
            refuse(why, cap, "the token cannot be signed", "look whether the daemon has a key: mcpauth_issuer_key_age_seconds");
 }
 

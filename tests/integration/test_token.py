@@ -138,6 +138,7 @@ def test_keys_are_for_their_owner_and_root(own):
     for user in ("nobody", "www-data"):
         done = by(user)
         assert done.returncode == USAGE and done.stdout == "" and "keys are for the daemon's user and root" in done.stderr
+        assert "run this as root" in done.stderr and "chown" not in done.stderr  # which would shut the daemon out
     keys = own.admind.dirs.keys / "issuer"
     os.chmod(keys, 0o750)
     try:
@@ -145,6 +146,16 @@ def test_keys_are_for_their_owner_and_root(own):
         assert done.returncode == USAGE and done.stdout == "" and "chmod 0700" in done.stderr
     finally:
         os.chmod(keys, 0o700)
+    for name, act, undo, words in (
+        ("mode", lambda path: os.chmod(path, 0o640), lambda path: os.chmod(path, 0o600), "may be used by others; what it holds may be known"),
+        ("gone", lambda path: path.rename(f"{path}.away"), lambda path: path.with_name(f"{path.name}.away").rename(path), "is not there; the daemon makes it"),
+    ):
+        act(keys / "issuer.keys")
+        try:
+            done = ctl(own, *arguments[:-2])
+            assert done.returncode == USAGE and done.stdout == "" and words in done.stderr, name
+        finally:
+            undo(keys / "issuer.keys")
 
 
 @pytest.mark.parametrize("arguments, words", [

@@ -176,6 +176,25 @@ static void an_old_key_signs_nothing(void **state)
 
 #define KEYED(name) cmocka_unit_test_setup_teardown(name, make_key, drop_key)
 
+/* Whichever part of it has no room any more. */
+static void a_token_that_has_no_room_is_called_too_long(void **state)
+{
+    char token[8193], why[256];
+    ctl_minted_t minted;
+    size_t whole;
+
+    (void)state;
+    assert_true(mint(&good, token, sizeof(token), &minted));
+    whole = strlen(token);
+    for (size_t cap = 1; cap <= whole; cap++) {
+        mcpa_out_t out;
+
+        mcpa_out_init(&out, token, cap);
+        assert_false(ctl_token_make(&out, &minted, &good, &key, NOW_S, why, sizeof(why)));
+        assert_non_null(strstr(why, "longer than httpd takes"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +202,7 @@ int main(void)
         KEYED(no_claim_takes_a_registered_ones_place),
         KEYED(what_is_missing_or_out_of_range_is_refused),
         KEYED(an_old_key_signs_nothing),
+        KEYED(a_token_that_has_no_room_is_called_too_long),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
