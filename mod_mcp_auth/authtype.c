@@ -7,15 +7,15 @@
 #include "base/text.h"
 #include "inherit.h"
 
-/* In the order in which httpd merges them: the last one that speaks is believed. */
-typedef enum rank { RANK_FILES, RANK_LOCATION, RANK_HOST_LOCATION, RANK_IF, RANKS } rank_t;
+/* In the order in which httpd merges them: the last one that speaks holds. */
+typedef enum rank { RANK_DIRECTORY, RANK_FILES, RANK_LOCATION, RANK_HOST_LOCATION, RANK_IF } rank_t;
 typedef enum kind { KIND_SERVER, KIND_LOCATION, KIND_DIRECTORY, KIND_PROXY } kind_t;
 
 /* What a line stands in. */
 typedef struct place {
     kind_t kind;
     const char *section; /* "<Proxy" */
-    const char *path;    /* as written; of a pattern the pattern */
+    const char *path;    /* as written, of a Directory as comparable() has it; of a pattern the pattern */
     bool is_regex, is_glob;
     const ap_regex_t *regex;    /* compiled; NULL: it does not, which httpd refuses */
     const ap_directive_t *host; /* <VirtualHost>; NULL: the main server */
@@ -34,8 +34,10 @@ typedef struct survey {
     /* Of the guarded section that is looked at. */
     const mod_mcp_section_t *section;
     kind_t kind;
-    const ap_regex_t *regex;     /* of a pattern */
-    apr_array_header_t *targets; /* const char *: where ProxyPass leads it */
+    const char *path;              /* as in place_t */
+    const ap_regex_t *regex;       /* of a pattern */
+    apr_array_header_t *targets;   /* const char *: where ProxyPass leads it */
+    apr_array_header_t *enclosing; /* const said_t *: of types those that enclose it */
     bool is_proxied, is_local;   /* all of it; some of it surely not */
 } survey_t;
 
@@ -49,6 +51,21 @@ static bool is_word(const char *text, const char *const *words)
         }
     }
     return false;
+}
+
+/* Directories are compared without trailing slashes, of which httpd adds one, and without what it takes out. */
+static const char *comparable(const survey_t *survey, kind_t kind, bool is_regex, const char *path)
+{
+    char *real = apr_pstrdup(survey->pool, path);
+    size_t len;
+
+    if (kind == KIND_DIRECTORY && !is_regex) {
+        (void)apr_filepath_merge(&real, NULL, path, APR_FILEPATH_TRUENAME, survey->pool);
+    }
+    for (len = strlen(real); kind == KIND_DIRECTORY && len > 1 && real[len - 1] == '/'; len--) {
+        real[len - 1] = '\0';
+    }
+    return real;
 }
 
 /* "<Location", and what stands behind it up to the bracket. */
@@ -66,7 +83,7 @@ static void enter_section(const survey_t *survey, place_t *place, kind_t kind, c
     if (*path && path[strlen(path) - 1] == '>') {
         path[strlen(path) - 1] = '\0';
     }
-    place->path = path;
+    place->path = comparable(survey, kind, place->is_regex, path);
     place->regex = place->is_regex ? ap_pregcomp(survey->pool, path, AP_REG_EXTENDED) : NULL;
     place->is_glob = !place->is_regex && apr_fnmatch_test(path);
 }
@@ -106,7 +123,7 @@ static void note_proxy(const survey_t *survey, said_t *said, bool is_regex)
         said->second = said->first;
         return;
     }
-    said->from = (place_t){ .kind = KIND_LOCATION, .path = said->first, .is_regex = is_regex };
+    said->from = (place_t){ .kind = KIND_LOCATION, .path = said->first, .is_regex = is_regex, .host = said->place.host };
     said->from.regex = is_regex ? ap_pregcomp(survey->pool, said->first, AP_REG_EXTENDED) : NULL;
 }
 
@@ -170,34 +187,40 @@ static bool is_of_host(const survey_t *survey, const place_t *place)
 /* One of them lies in the other. A pattern is held against the path of the other, as that is written. */
 static bool may_meet(const survey_t *survey, const place_t *place)
 {
-    const mod_mcp_section_t *section = survey->section;
+    bool is_pattern_too = survey->section->is_pattern;
 
-    if (section->is_pattern && is_pattern(place)) {
-        return !strcmp(place->path, section->path);
+    if (is_pattern_too && is_pattern(place)) {
+        return !strcmp(place->path, survey->path);
     }
-    if (section->is_pattern) {
+    if (is_pattern_too) {
         return !strcmp(place->path, "/") || is_match(survey->regex, place->path) ||
-               apr_fnmatch(section->path, place->path, 0) == APR_SUCCESS;
+               apr_fnmatch(survey->path, place->path, 0) == APR_SUCCESS;
     }
     if (is_pattern(place)) {
-        return matches(place, section->path);
+        return matches(place, survey->path) || matches(place, survey->section->path);
     }
-    return mod_mcp_path_is_below(place->path, section->path) || mod_mcp_path_is_below(section->path, place->path);
+    return mod_mcp_path_is_below(place->path, survey->path) || mod_mcp_path_is_below(survey->path, place->path);
 }
 
-/* Nothing in the guarded section escapes it. */
+/* Nothing in the guarded section escapes it. What stands in a virtual host holds there alone, a section of the main server
+ * everywhere. */
 static bool encloses(const survey_t *survey, const place_t *place)
 {
     const mod_mcp_section_t *section = survey->section;
 
-    if (place->is_if || place->is_files || place->kind == KIND_SERVER) {
+    if (place->is_if || place->is_files || place->kind == KIND_SERVER || (place->host && !section->server->is_virtual)) {
+        return false;
+    }
+    if (place->kind == KIND_LOCATION && !is_pattern(place) && !strcmp(place->path, "/")) {
+        return survey->kind != KIND_PROXY; /* a forward proxy's requests have no path */
+    }
+    if (place->kind != survey->kind || is_pattern(place) != section->is_pattern) {
         return false;
     }
     if (place->kind == KIND_LOCATION && !is_pattern(place)) {
-        return !strcmp(place->path, "/") ||
-               (survey->kind == KIND_LOCATION && !section->is_pattern && mod_mcp_path_is_below(section->path, place->path));
+        return mod_mcp_path_is_below(survey->path, place->path);
     }
-    return place->kind == survey->kind && is_pattern(place) == section->is_pattern && !strcmp(place->path, section->path);
+    return !strcmp(place->path, survey->path) && (!is_pattern(place) || !ap_cstr_casecmp(place->section, section->kind));
 }
 
 /* Where ProxyPass leads requests to the section, when that is a <Location>. */
@@ -222,7 +245,7 @@ static void find_targets(survey_t *survey)
 
 static bool proxy_may_hold(const survey_t *survey, const place_t *place)
 {
-    bool holds = survey->targets->nelts == 0; /* a RewriteRule or a handler may lead there */
+    bool holds = !survey->is_proxied; /* a RewriteRule or a handler may lead there */
 
     for (int i = 0; i < survey->targets->nelts && !holds; i++) {
         const char *target = APR_ARRAY_IDX(survey->targets, i, const char *);
@@ -261,42 +284,86 @@ static rank_t rank_of(const place_t *place)
     if (place->is_if) {
         return RANK_IF;
     }
+    if (place->is_files) {
+        return RANK_FILES;
+    }
     if (place->kind == KIND_LOCATION) {
         return place->host ? RANK_HOST_LOCATION : RANK_LOCATION;
     }
-    return RANK_FILES;
+    return RANK_DIRECTORY;
 }
 
-static bool is_none(const said_t *said)
+/* Whether httpd is sure to merge it before the other one, both of 'types'. It takes Directories from the shortest to the
+ * longest; equal ones and all others in the order written, those of the main server first. */
+static bool comes_before(const said_t *said, const said_t *other)
 {
-    return !ap_cstr_casecmp(said->first, "None");
+    const place_t *place = &said->place, *later = &other->place;
+
+    if (rank_of(place) != rank_of(later)) {
+        return rank_of(place) < rank_of(later);
+    }
+    if (place->kind != later->kind) {
+        return false;
+    }
+    if (place->kind == KIND_DIRECTORY && (strcmp(place->path, later->path) != 0 || place->is_regex != later->is_regex)) {
+        return !is_pattern(place) && !is_pattern(later) && mod_mcp_path_is_below(later->path, place->path);
+    }
+    return !place->host != !later->host ? !place->host : said < other;
 }
 
-/* What asks for a password goes before what does not. */
-static bool is_worse(const said_t *said, const said_t *than)
+static bool is_overruled(const survey_t *survey, const said_t *said)
 {
-    return !than || ap_cstr_casecmp(than->first, "Basic") != 0 || !ap_cstr_casecmp(said->first, "Basic");
+    for (int i = 0; i < survey->enclosing->nelts; i++) {
+        if (comes_before(said, APR_ARRAY_IDX(survey->enclosing, i, const said_t *))) {
+            return true;
+        }
+    }
+    return false;
 }
 
+/* What asks for a password, as the gate has it, goes before what does not; an expression may come to anything. 0: None. */
+static int badness_of(const said_t *said)
+{
+    static const char *const passwords[] = { "Digest", "Form", NULL };
+
+    if (!ap_cstr_casecmp(said->first, "None")) {
+        return 0;
+    }
+    if (!ap_cstr_casecmp(said->first, "Basic")) {
+        return 3;
+    }
+    return is_word(said->first, passwords) || ap_strchr_c(said->first, '%') ? 2 : 1;
+}
+
+/* The worst that may hold in a part of the section; of equals the one that is merged last. NULL: none. */
 static const said_t *find_type(const survey_t *survey)
 {
     const said_t *found = NULL;
 
-    for (unsigned rank = 0; rank < RANKS; rank++) {
-        for (int i = 0; i < survey->types->nelts; i++) {
-            const said_t *said = &APR_ARRAY_IDX(survey->types, i, said_t);
+    for (int i = 0; i < survey->types->nelts; i++) {
+        const said_t *said = &APR_ARRAY_IDX(survey->types, i, said_t);
+        int badness = badness_of(said), worst = found ? badness_of(found) : 1;
 
-            if (rank_of(&said->place) != (rank_t)rank || !concerns(survey, &said->place)) {
-                continue;
-            }
-            if (encloses(survey, &said->place)) {
-                found = is_none(said) ? NULL : said;
-            } else if (!is_none(said) && is_worse(said, found)) {
-                found = said;
-            }
+        if (badness < worst || !concerns(survey, &said->place) || is_overruled(survey, said)) {
+            continue;
+        }
+        if (!found || badness > worst || rank_of(&said->place) >= rank_of(&found->place)) {
+            found = said;
         }
     }
     return found;
+}
+
+static void find_enclosing(const survey_t *survey)
+{
+    survey->enclosing->nelts = 0;
+    for (int i = 0; i < survey->types->nelts; i++) {
+        const said_t *said = &APR_ARRAY_IDX(survey->types, i, said_t);
+
+        if (is_of_host(survey, &said->place) && encloses(survey, &said->place)) {
+            *(const said_t **)apr_array_push(survey->enclosing) = said;
+        }
+    }
 }
 
 static void look_at(survey_t *survey, const mod_mcp_section_t *section)
@@ -306,8 +373,10 @@ static void look_at(survey_t *survey, const mod_mcp_section_t *section)
 
     survey->section = section;
     survey->kind = is_location ? KIND_LOCATION : is_directory ? KIND_DIRECTORY : KIND_PROXY;
+    survey->path = comparable(survey, survey->kind, section->is_pattern, section->path);
     survey->regex = section->is_pattern ? ap_pregcomp(survey->pool, section->path, AP_REG_EXTENDED) : NULL;
     find_targets(survey);
+    find_enclosing(survey);
 }
 
 /* The daemon refuses a snapshot with anything else in it. */
@@ -334,6 +403,7 @@ void mod_mcp_note_auth_types(mod_mcp_checks_t *checks)
     survey.types = apr_array_make(checks->pool, 4, sizeof(said_t));
     survey.proxies = apr_array_make(checks->pool, 4, sizeof(said_t));
     survey.targets = apr_array_make(checks->pool, 4, sizeof(char *));
+    survey.enclosing = apr_array_make(checks->pool, 4, sizeof(said_t *));
     collect(&survey, &server, ap_conftree);
     for (int i = 0; i < all->nelts; i++) {
         const mod_mcp_section_t *section = APR_ARRAY_IDX(all, i, mod_mcp_section_t *);

@@ -2,8 +2,8 @@
 /* httpd's own AuthType in guarded sections: what is left of it beside ours would ask clients for a password. Told as far as the
  * written configuration shows it, and rather too much than too little: a <Directory> or <Files> counts for a <Location> unless
  * ProxyPass leads all of that elsewhere, a <Proxy> where ProxyPass leads to it or nobody can tell. Not seen are .htaccess, and of
- * two patterns that differ whether they meet. The guarded <Location> itself has the last word: "AuthType None" there ends all of
- * it but an <If>. */
+ * two patterns that differ whether they meet. A type ends another one only where it holds in all of the section, in every virtual
+ * host that has it, and httpd is sure to merge it later; of those that are left the worst is told. */
 #ifndef MOD_MCP_AUTHTYPE_H
 #define MOD_MCP_AUTHTYPE_H
 

@@ -73,6 +73,17 @@ AUTH_TYPES = {
     "in another Proxy": ("<Proxy http://127.0.0.9/>\nAuthType Basic\n</Proxy>", "", "AuthType None", None, None),
     "in an If": ("<If \"%{HTTP_USER_AGENT} == 'x'\">\nAuthType Basic\n</If>", "AuthType None", "AuthType None", "<If>", "<If>"),
     "Basic goes before others": ("<Location /mcp/a>\nAuthType Basic\n</Location>\n<Location /mcp/b>\nAuthType Form\n</Location>", "", "", "<Location /mcp/a>", None),
+    "Digest goes before harmless ones": ("<Location /mcp/a>\nAuthType Digest\n</Location>\n<Location /mcp/b>\nAuthType oauth20\n</Location>", "", "",
+                                         ("Digest", "<Location /mcp/a>"), None),
+    "an expression goes before harmless ones": ("<Location /mcp/a>\nAuthType %{env:X}\n</Location>\n<Location /mcp/b>\nAuthType oauth20\n</Location>", "", "",
+                                                ("%{env:X}", "<Location /mcp/a>"), None),
+    "None in another virtual host": ("<VirtualHost 127.0.0.1:1>\nServerName other\n<Location />\nAuthType None\n</Location>\n<Location /mcp>\nAuthType None\n</Location>\n"
+                                     "</VirtualHost>", "AuthType Basic\nAuthName x", "", "<Location /mcp>", None),
+    "in a Directory of what another virtual host proxies": ("<VirtualHost 127.0.0.1:1>\nServerName other\nProxyPass /local http://127.0.0.9/\n<Location /local>\n"
+                                                            "ProxyPass http://127.0.0.9/\n</Location>\n</VirtualHost>\n<Directory />\nAuthType Basic\n</Directory>", "", "", None,
+                                                            "<Directory />"),
+    "in a Proxy of what another virtual host proxies": ("<VirtualHost 127.0.0.1:1>\nServerName other\nProxyPass /local http://127.0.0.9/\n</VirtualHost>\n"
+                                                        "<Proxy http://127.0.0.8/>\nAuthType Basic\n</Proxy>", "", "", None, "<Proxy http://127.0.0.8/>"),
     "in another virtual host": ("<VirtualHost 127.0.0.1:1>\nServerName other\n<Location /mcp>\nAuthType Basic\n</Location>\n</VirtualHost>", "", "", "<Location /mcp>", None),
 }
 
@@ -134,6 +145,55 @@ AuthType Digest
     policy = json.loads((world.dirs.state / "policy.json").read_text())
     assert [(p["auth_type"], p.get("auth_type_in")) for p in policy["locations"]] == [
         ("Basic", "<Location /api/v2>"), ("Basic", f"<Directory {httpd.folder}/htdocs/old>"), ("Digest", "<Proxy http://127.0.0.9/old>")]
+
+
+def auth_type_of_files(world, beside, place="<Directory {folder}/htdocs>", inside="AuthType None"):
+    """Where an AuthType holds, of a Directory that is guarded."""
+    httpd = world.httpd(modules=HTTPD, config=f"MCPAuthIssuer https://as.example\n{beside}\n{place}\nMCPAuth On\nMCPAuthResource https://mcp.example.com/files\n{inside}\n"
+                        f"</{place[1:].split()[0]}>\n")
+    found, = json.loads((world.dirs.state / "policy.json").read_text())["locations"]
+    assert (found["auth_type"] == "None") == ("auth_type_in" not in found)
+    return found.get("auth_type_in", "").replace(str(httpd.folder), "{folder}")
+
+
+BASIC = "AuthType Basic\nAuthName x\n"
+
+
+@pytest.mark.parametrize("beside, where", [
+    (f"<Directory {{folder}}/htdocs/old/>\n{BASIC}</Directory>", "<Directory {folder}/htdocs/old>"),
+    (f'<Files "*.txt">\n{BASIC}</Files>', "<Files>"),
+    (f'<Directory {{folder}}>\n<Files "*.txt">\n{BASIC}</Files>\n</Directory>', "<Directory {folder}>"),
+    (f"<DirectoryMatch ^{{folder}}/htdocs/?$>\n{BASIC}</DirectoryMatch>", "<DirectoryMatch ^{folder}/htdocs/?$>"),
+    (f"<Directory {{folder}}/htd*>\n{BASIC}</Directory>", "<Directory {folder}/htd*>"),
+    (f"<VirtualHost 127.0.0.1:1>\nServerName other\n<Directory {{folder}}/htdocs>\n{BASIC}</Directory>\n</VirtualHost>", "<Directory {folder}/htdocs>"),
+    (f"<Location /x>\n{BASIC}</Location>\n<Location />\n{BASIC}</Location>", "<Location />"),
+    (f"<Directory {{folder}}>\n{BASIC}</Directory>", ""),
+    (f"<Directory />\n{BASIC}</Directory>", ""),
+    (f"<Directory {{folder}}/htdocs>\n{BASIC}</Directory>", ""),
+    (f"<Directory {{folder}}//htdocs/./>\n{BASIC}</Directory>", ""),
+    (f"<Directory {{folder}}/other>\n{BASIC}</Directory>", ""),
+])
+def test_auth_type_none_in_a_guarded_directory_ends_only_what_httpd_is_sure_to_take_before(world, beside, where):
+    assert auth_type_of_files(world, beside) == where
+
+
+@pytest.mark.parametrize("place", ["<Directory {folder}/htdocs/>", "<Directory {folder}//htdocs>", '<Directory "{folder}/htd*">'])
+def test_auth_type_none_is_believed_however_the_directory_is_written(world, place):
+    assert auth_type_of_files(world, "", place, BASIC + "AuthType None") == ""
+
+
+def test_shorter_directory_is_taken_first_wherever_it_is_written(world):
+    last = auth_type_of_files(world, f"<Directory {{folder}}/htdocs>\n{BASIC}</Directory>", "<Directory {folder}>")
+    assert last == "<Directory {folder}/htdocs>"
+
+
+@pytest.mark.parametrize("place", ["<DirectoryMatch ^{folder}/htdocs/>", '<Directory "{folder}/htd*/">', '<Directory ~ ^{folder}/htdocs/>'])
+def test_auth_type_in_the_guarded_directory_is_seen_for_every_kind_of_path(world, place):
+    assert auth_type_of_files(world, "", place, BASIC) and auth_type_of_files(world, "", place) == ""
+
+
+def test_location_none_ends_what_holds_in_directories_and_files(world):
+    assert auth_type_of_files(world, f'<Files "*.txt">\n{BASIC}</Files>\n<Location />\nAuthType None\n</Location>', inside=BASIC) == ""
 
 
 def test_auth_type_of_another_virtual_host_is_none_of_a_virtual_hosts_location(world):
