@@ -24,12 +24,14 @@ struct admind_issuer {
     char dir[PATH_MAX];
     admind_keyplan_t plan;
     admind_keyring_t ring; /* as the file has it */
+    admind_keymark_t mark; /* of that file */
     admind_keymaker_t *maker; /* NULL: no key is being made */
     char *published;       /* SET_BYTES; "": nothing */
     size_t published_len;
     int64_t without_us;    /* monotonic: since when there is no key */
     int64_t retry_us;      /* monotonic: not before */
     bool failing;          /* told once */
+    bool is_strange;       /* the file is not the one that was marked; told once */
 };
 
 static admind_keytime_t now_of(const admind_issuer_t *issuer)
@@ -75,8 +77,12 @@ static void publish(admind_issuer_t *issuer)
 /* Takes the ring in place of the last one, if it could be written. */
 static bool commit(admind_issuer_t *issuer, admind_keyring_t *ring)
 {
-    if (!admind_keystore_save(ring, issuer->dir)) {
-        fail(issuer, "cannot be written", strerror(errno));
+    bool saved = admind_keystore_save(ring, issuer->dir);
+    int why = errno;
+
+    issuer->mark = admind_keystore_mark(issuer->dir); /* it may be replaced and yet not be sure to stay */
+    if (!saved) {
+        fail(issuer, "cannot be written", strerror(why));
         admind_keyring_clear(ring);
         return false;
     }
@@ -130,6 +136,7 @@ static void open_ring(admind_issuer_t *issuer)
         return;
     }
     admind_keystore_sweep(issuer->dir);
+    issuer->mark = admind_keystore_mark(issuer->dir);
     status = admind_keystore_load(&issuer->ring, issuer->dir);
     if (status == MCPA_OK) {
         admind_keyring_adopt(&issuer->ring, &now);
@@ -201,6 +208,21 @@ static void turn(admind_issuer_t *issuer)
     }
 }
 
+/* Whoever mints signs with what the file has. What somebody put there, or took away, is not overwritten: it may be a backup. */
+static bool is_own_file(admind_issuer_t *issuer)
+{
+    bool is_own = admind_keystore_is_marked(issuer->dir, &issuer->mark);
+
+    if (!is_own && !issuer->is_strange) {
+        admind_log(ADMIND_ERR, "MCPA2801",
+                   "issuer: %s/" ADMIND_KEYSTORE_FILE ": somebody removed or replaced it: the published keys are still the old ones, and none takes "
+                   "another's place until a reload takes what is there; or put the old file back",
+                   issuer->dir);
+    }
+    issuer->is_strange = !is_own;
+    return is_own;
+}
+
 static void on_tick(void *ctx)
 {
     admind_issuer_t *issuer = ctx;
@@ -210,8 +232,10 @@ static void on_tick(void *ctx)
         open_ring(issuer);
     } else if (issuer->ring.count > 0) {
         issuer->without_us = mono_us;
-        make_next(issuer);
-        turn(issuer);
+        if (is_own_file(issuer)) {
+            make_next(issuer);
+            turn(issuer);
+        }
     }
     admind_timer_arm(issuer->timer, TICK_MS);
 }

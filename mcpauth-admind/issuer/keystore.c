@@ -204,6 +204,25 @@ bool admind_keystore_save(const admind_keyring_t *ring, const char *dir)
     return stored;
 }
 
+admind_keymark_t admind_keystore_mark(const char *dir)
+{
+    char path[PATH_MAX];
+    struct stat st;
+
+    if (!path_of(path, dir, ADMIND_KEYSTORE_FILE) || lstat(path, &st) != 0) {
+        return (admind_keymark_t){ .inode = 0 };
+    }
+    return (admind_keymark_t){ st.st_dev, st.st_ino, st.st_size, st.st_mtim };
+}
+
+bool admind_keystore_is_marked(const char *dir, const admind_keymark_t *mark)
+{
+    admind_keymark_t now = admind_keystore_mark(dir);
+
+    return now.device == mark->device && now.inode == mark->inode && now.size == mark->size && now.written.tv_sec == mark->written.tv_sec &&
+           now.written.tv_nsec == mark->written.tv_nsec;
+}
+
 void admind_keystore_sweep(const char *dir)
 {
     char path[PATH_MAX];

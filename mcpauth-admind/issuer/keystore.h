@@ -8,6 +8,9 @@
 #ifndef ADMIND_ISSUER_KEYSTORE_H
 #define ADMIND_ISSUER_KEYSTORE_H
 
+#include <sys/types.h>
+#include <time.h>
+
 #include "issuer/keyring.h"
 
 #define ADMIND_KEYSTORE_DIR  "keys/issuer" /* of StateDir, when IssuerKeyDir says nothing: StateDir itself is root's */
@@ -21,6 +24,15 @@ bool admind_keystore_is_tight(const char *dir, uint32_t uid, char *why, size_t c
 mcpa_status_t admind_keystore_load(admind_keyring_t *ring, const char *dir) MCPA_MUST_CHECK;
 /* In the place of the file before, which is written over. false with errno: that is not sure. */
 bool admind_keystore_save(const admind_keyring_t *ring, const char *dir) MCPA_MUST_CHECK;
+/* Which file stands there; zeroed: none. Who writes it again first looks whether it is still the same. */
+typedef struct admind_keymark {
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec written;
+} admind_keymark_t;
+admind_keymark_t admind_keystore_mark(const char *dir);
+bool admind_keystore_is_marked(const char *dir, const admind_keymark_t *mark);
 /* Erases what a daemon that was killed while it wrote left. */
 void admind_keystore_sweep(const char *dir);
 

@@ -169,6 +169,34 @@ def test_keys_that_cannot_be_trusted_are_not_used(world, damage, words):
     assert words in admind.log() and admind.log().count("MCPA2801") == 1
 
 
+def ticks(admind):
+    before = admind.metric("mcpauth_issuer_key_age_seconds", issuer=ISSUER)
+    wait_until(lambda: admind.metric("mcpauth_issuer_key_age_seconds", issuer=ISSUER) >= before + 3, 15, admind.log)
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_file_that_somebody_changed_is_told_and_not_overwritten(world, how):
+    admind = world.admind(f"Issuer {ISSUER} alg=ES256\n")
+    following, current = (key["kid"] for key in keys(admind))
+    path, away = folder(admind) / "issuer.keys", folder(admind) / "away.keys"
+    path.rename(away)
+    if how == "replaced":
+        shutil.copy2(away, path)
+        os.chown(path, away.stat().st_uid, away.stat().st_gid)
+    wait_until(lambda: "MCPA2801" in admind.log(), 15, admind.log)
+    (folder(admind) / "rotate").touch()
+    before = path.stat().st_ino if how == "replaced" else None
+    ticks(admind)
+    assert [key["kid"] for key in keys(admind)] == [following, current] and admind.log().count("MCPA2801") == 1
+    assert (path.stat().st_ino if path.exists() else None) == before, "nothing was written"
+    if how == "replaced":
+        admind.reload()  # takes it
+    else:
+        away.rename(path)  # as it was
+    wait_until(lambda: len(keys(admind)) == 3, 15, admind.log)
+    assert [key["kid"] for key in keys(admind)][1:] == [following, current]
+
+
 def test_a_directory_that_others_may_enter_stops_the_start(world):
     admind = world.admind(f"Issuer {ISSUER}\n", start=False)
     assert admind.check_config() == (0, "OK\n")
