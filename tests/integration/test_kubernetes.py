@@ -200,8 +200,8 @@ class Running:
         wait_until(lambda: pod.running["admind"].alive and pod.running["admind"].children() and pod.run("admind", *startup)[0] == 0, 30, lambda: pod.log("admind"))
         pod.start("httpd")
         wait_until(lambda: pod.running["httpd"].alive and port_answers(self.port), 30, lambda: pod.log("httpd"))
-        ready = pod.container("admind")["readinessProbe"]["exec"]["command"]
-        wait_until(lambda: pod.run("admind", *ready)[0] == 0, 30, lambda: pod.run("admind", *ready)[1] + pod.log("admind"))
+        started = pod.container("httpd")["startupProbe"]["exec"]["command"]
+        wait_until(lambda: pod.run("httpd", *started)[0] == 0, 30, lambda: pod.run("httpd", *started)[1] + pod.log("admind"))
         return self
 
     def ask(self, token=None):
@@ -257,6 +257,21 @@ def test_httpd_has_neither_the_journal_nor_the_daemons_place(running):
 def test_the_live_probe_is_the_daemons_own(running):
     live = running.pod.container("admind")["livenessProbe"]["exec"]["command"]
     assert running.pod.run("admind", *live)[0] == 0
+
+
+def test_a_pod_that_starts_waits_for_keys_but_not_for_ever(running):
+    """Once: nothing that asks for the daemon's state later, when an issuer's outage would be one of all pods."""
+    assert not any("mcpauthctl status" in " ".join(container.get(probe, {}).get("exec", {}).get("command", []))
+                   for container in containers(PODS["Deployment"]) for probe in ("readinessProbe", "livenessProbe"))
+    probe = running.pod.container("httpd")["startupProbe"]
+    assert running.pod.run("httpd", *probe["exec"]["command"])[0] == 0
+    unwell = [*probe["exec"]["command"][:-1], probe["exec"]["command"][-1].replace("mcpauthctl status", "false")]
+    assert unwell != probe["exec"]["command"]
+    found = []
+    for started in ("1 hour ago", "1 minute ago", "in 1 hour"):
+        assert running.pod.run("httpd", "touch", "-d", started.removeprefix("in "), "/tmp/httpd.pid")[0] == 0
+        found.append(running.pod.run("httpd", *unwell)[0] == 0)
+    assert found == [True, True, False] and probe["periodSeconds"] * probe["failureThreshold"] > 60, "it has passed before the kubelet gives up"
 
 
 def test_a_secret_is_handed_over_as_the_page_says(world):
