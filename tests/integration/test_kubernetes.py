@@ -151,6 +151,18 @@ def test_a_pod_that_goes_has_time_for_its_streams():
     assert graceful + 20 <= spec["terminationGracePeriodSeconds"]
 
 
+def test_threads_and_bodies_fit_the_pods_memory():
+    def figure(name):
+        return int(re.search(rf"^ *{name} +(\d+)m?$", CONFIG["httpd.conf"], re.M).group(1))
+
+    threads = figure("MaxRequestWorkers")
+    assert figure("ServerLimit") * figure("ThreadsPerChild") == threads == figure("StartServers") * figure("ThreadsPerChild") <= figure("MaxSpareThreads")
+    assert figure("MCPAuthMaxStreams") * 8 <= threads, "a few subjects cannot take all of them"
+    memory = re.fullmatch(r"(\d+)Mi", PODS["Deployment"]["spec"]["containers"][0]["resources"]["limits"]["memory"]).group(1)
+    assert threads * figure("MCPAuthMaxBody") * 2 <= int(memory)
+    assert f"A pod has {threads} threads" in TEXT and f"One subject gets {figure('MCPAuthMaxStreams')} streams" in TEXT
+
+
 def test_no_signing_keys_lie_where_httpd_reads():
     """Both are one user, so an issuer of our own would hand its keys to httpd."""
     assert not re.search(r"^Issuer", CONFIG["mcpauth-admind.conf"], re.M)
@@ -226,6 +238,11 @@ def test_it_guards(running):
     probe = running.pod.container("httpd")["readinessProbe"]["httpGet"]["path"]
     assert send(running.port, "GET", probe).json()["resource"] == "https://mcp.example.com/mcp"
     assert send(running.port, "GET", "/etc/passwd").status in (403, 404) and send(running.port, "GET", "/metrics").status in (403, 404)
+
+
+def test_httpd_takes_its_figures_as_they_are(running):
+    assert "MaxRequestWorkers" not in running.pod.log("httpd") and "mpm_event" in running.pod.log("httpd")
+    assert len(running.pod.run("httpd", "sh", "-c", "grep -l apache2 /proc/[0-9]*/comm")[1].split()) == 1 + 4
 
 
 def test_records_have_the_client_and_not_the_ingress(running):
