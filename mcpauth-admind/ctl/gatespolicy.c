@@ -88,6 +88,13 @@ static bool has_no_issuer(const mcpa_policy_t *policy)
     return policy->issuers == NULL || policy->issuers[0] == NULL;
 }
 
+static bool has_no_words(const char *scopes)
+{
+    mcpa_str_t rest = mcpa_str(scopes), word;
+
+    return !mcpa_text_next_word(&rest, &word);
+}
+
 /* Of the Location, or of what every client asks of it. */
 static bool has_no_scope(const mcpa_policy_t *policy)
 {
@@ -97,6 +104,20 @@ static bool has_no_scope(const mcpa_policy_t *policy)
     mcpa_out_init(&out, memory, sizeof(memory));
     mcpa_metadata_scopes_add(&out, policy);
     return mcpa_out_status(&out) == MCPA_OK && out.len == 0;
+}
+
+static bool is_granted(const mcpa_policy_t *policy, mcpa_str_t tool)
+{
+    mcpa_ruling_t ruling = mcpa_operation_rule(policy->operations, MCPA_STR("tools/call"), tool);
+
+    return ruling.effect != MCPA_EFFECT_DENIED && has_no_words(ruling.scopes);
+}
+
+/* A rule may let anybody call some tools by their names; this one would let them call a tool that no rule names. */
+static bool has_open_tools(const mcpa_policy_t *policy)
+{
+    return has_no_words(policy->scopes) && policy->inspect != MCPA_INSPECT_OFF &&
+           (is_granted(policy, MCPA_STR_NONE) || is_granted(policy, MCPA_STR("a tool that no rule names")));
 }
 
 void ctl_gate_complete(ctl_gates_t *gates, ctl_finding_t *finding)
@@ -110,7 +131,10 @@ void ctl_gate_complete(ctl_gates_t *gates, ctl_finding_t *finding)
     }
     judge(gates, finding, has_no_issuer, "trusts no issuer", ""); /* no resource: such a snapshot cannot be read */
     if (finding->outcome == CTL_PROBE_PASS) {
-        judge(gates, finding, has_no_scope, "needs no scope: any token of its issuer is let in",
+        judge(gates, finding, has_no_scope, "needs no scope: any token of its issuer is let in", "");
+    }
+    if (finding->outcome == CTL_PROBE_PASS) {
+        judge(gates, finding, has_open_tools, "any token of its issuer may call tools: no scope is needed for that",
               "every Location has its resource, issuer and scopes");
     }
 }

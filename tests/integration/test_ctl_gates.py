@@ -428,6 +428,9 @@ FAULTS = [
     ("policy-complete", "localhost /mcp: trusts no issuer", location(issuers=[]), {}),
     ("policy-complete", "needs no scope", location(scopes="", inspect=None), {}),
     ("policy-complete", "needs no scope", location(scopes="", operations=[[["*", "granted"]]]), {}),
+    *(("policy-complete", "may call tools", location(scopes="", operations=[rules]), {}) for rules in (
+        [["tools/list", "some:list"], ["*", "granted"]], [["tools/call", "granted"]], [["tools/call:safe", "some:call"], ["tools/*", "granted"]], [["tools/call:*", "granted"]],
+        [["tools/call:?*", "granted"]])),
     ("enforced", "localhost /mcp: is Shadow", location(mode="shadow"), {}),
     ("production-mode", "development", development, {}),
     ("no-basic-fallback", "localhost /mcp: AuthType Basic holds there, or may, by <Proxy *>", location(auth_type="Basic", auth_type_in="<Proxy *>"), {}),
@@ -519,6 +522,16 @@ def test_good_things_are_not_faults(deployed, right, tmp_path):
     assert {g["outcome"] for g in found.values()} == {"pass"}, found
     assert "Required" in found["audit"]["seen"] and "localhost /mcp and 1 more" in found["audit"]["seen"] and "1 older" in found["policy-current"]["seen"]
     assert found["tls-hsts"]["seen"].startswith("1 resources"), "one resource is asked once"
+
+
+@pytest.mark.parametrize("scopes, rules", [
+    ("", [["tools/call:echo", "granted"]]), ("", [["ping", "granted"], ["initialize", "granted"]]), ("", [["tools/call", "denied"], ["tools/list", "some:list"], ["*", "granted"]]),
+    ("", [["tools/call", "some:call"], ["tools/list", "some:list"], ["*", "granted"]]), ("mcp:tools.read", [["*", "granted"]])])
+def test_what_is_granted_beside_scopes_is_no_fault(deployed, right, tmp_path, scopes, rules):
+    documents = copy.deepcopy(right)
+    location(scopes=scopes, operations=[rules])(documents)
+    done = judge(deployed, tmp_path, documents)
+    assert outcomes(done)["policy-complete"] == "pass", done.stdout
 
 
 def test_what_cannot_be_reached_is_told_apart(deployed, right, tmp_path):
