@@ -89,12 +89,12 @@ def test_the_tarball_has_what_the_tests_read(debs):
 
 
 def test_rules_and_dashboard_are_packed_as_they_are(debs):
-    """Where scrape.yml says that the rules are, and not compressed."""
+    """Where docs/metrics.md takes the rules from, and not compressed."""
     files = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(debs["mcpauth"])], stdout=subprocess.PIPE, check=True, timeout=60).stdout
     with tarfile.open(fileobj=io.BytesIO(files)) as packed:
         for name in ("prometheus/mcpauth.rules.yml", "prometheus/scrape.yml", "grafana/mcpauth.json"):
             assert packed.extractfile(f"./usr/share/mcpauth/{name}").read() == (SOURCE / "conf" / name).read_bytes()
-    assert "/usr/share/mcpauth/prometheus/mcpauth.rules.yml" in (SOURCE / "conf/prometheus/scrape.yml").read_text()
+    assert "/usr/share/mcpauth/prometheus/mcpauth.rules.yml" in (SOURCE / "docs/metrics.md").read_text()
 
 
 def test_lintian_finds_nothing(debs):

@@ -40,7 +40,7 @@ def test_promtool_takes_the_rules_and_the_scrape_configuration(tmp_path):
     done = promtool("check", "rules", "--lint=all", "--lint-fatal", RULES)
     assert done.returncode == 0 and f"{len(RECORDS) + len(ALERTS)} rules found" in done.stdout, done.stdout
     config = tmp_path / "prometheus.yml"
-    config.write_text((PROMETHEUS / "scrape.yml").read_text().replace("/usr/share/mcpauth/prometheus", str(PROMETHEUS)))
+    config.write_text((PROMETHEUS / "scrape.yml").read_text().replace("/etc/prometheus", str(PROMETHEUS)))
     done = promtool("check", "config", config)
     assert done.returncode == 0 and "1 rule files found" in done.stdout, done.stdout
 
@@ -83,12 +83,29 @@ def test_the_dashboard_can_be_laid_out():
             assert shown <= (labels_of(target["expr"]) | {"instance", "name"} if shown else shown), title
 
 
-def test_what_the_page_types_makes_links_that_can_be_clicked(tmp_path):
-    for line in next(block for block in commands("metrics.md") if "sed" in block[0]):
+# As a distribution's: both lists are there, and neither may be there twice.
+USED = "global:\n  scrape_interval: 15s\nrule_files:\n  # - first.yml\nscrape_configs:\n  - job_name: prometheus\n    static_configs:\n      - targets: ['localhost:9090']\n"
+
+
+def put_in(used, snippet):
+    """The snippet's lines, each below the list of the same name."""
+    for name, lines in re.findall(r"^(\w+):\n((?:(?: .*)?\n)+)", snippet, re.M):
+        used = used.replace(f"{name}:\n", f"{name}:\n{lines}")
+    return used
+
+
+def test_what_the_page_types_gives_a_used_prometheus_the_job_and_rules_with_links(tmp_path):
+    snippet = (PROMETHEUS / "scrape.yml").read_text()
+    (tmp_path / "prometheus.yml").write_text(put_in(USED, snippet).replace("/etc/prometheus", str(tmp_path)))
+    block = next(block for block in commands("metrics.md") if "sed" in block[0])
+    assert "promtool check config /etc/prometheus/prometheus.yml" in block
+    for line in block:
         for told, here in (("/usr/share/mcpauth/prometheus", str(PROMETHEUS)), ("/etc/prometheus", str(tmp_path))):
             line = line.replace(told, here)
         done = subprocess.run(["/bin/sh", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60 * paths.PATIENCE, check=False)
-        assert done.returncode == 0, done.stdout
+        assert done.returncode == 0 and ("check config" not in line or "1 rule files found" in done.stdout), done.stdout
+    config = yaml.safe_load((tmp_path / "prometheus.yml").read_text())
+    assert [job["job_name"] for job in config["scrape_configs"]] == ["mcpauth", "prometheus"] and config["rule_files"] == [str(tmp_path / RULES.name)]
     [group] = yaml.safe_load((tmp_path / RULES.name).read_text())["groups"]
     rules = [rule for rule in group["rules"] if "alert" in rule]
     assert rules and all(rule["annotations"]["runbook_url"].startswith("https://wiki.example.org/mcpauth/runbooks.md#") for rule in rules)
