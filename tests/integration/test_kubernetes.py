@@ -163,6 +163,12 @@ def test_threads_and_bodies_fit_the_pods_memory():
     assert f"A pod has {threads} threads" in TEXT and f"One subject gets {figure('MCPAuthMaxStreams')} streams" in TEXT
 
 
+def test_prometheus_warns_before_the_daemon_is_killed():
+    warns = int(re.search(r"process_resident_memory_bytes.* > (\d+) \* 1024 \* 1024$", (SOURCE / "conf/prometheus/mcpauth.rules.yml").read_text(), re.M).group(1))
+    admind, = [c for c in containers(PODS["Deployment"]) if c["name"] == "admind"]
+    assert int(re.fullmatch(r"(\d+)Mi", admind["resources"]["limits"]["memory"]).group(1)) >= warns * 3 / 2
+
+
 def test_no_signing_keys_lie_where_httpd_reads():
     """Both are one user, so an issuer of our own would hand its keys to httpd."""
     assert not re.search(r"^Issuer", CONFIG["mcpauth-admind.conf"], re.M)
