@@ -86,8 +86,10 @@ def test_the_pod_keeps_to_the_restricted_profile(kind):
 def test_the_set_is_the_deployment_with_a_volume_of_its_own():
     claim = {"metadata": {"name": "audit"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "32Gi"}}}}
     volumes = [volume for volume in PODS["Deployment"]["spec"]["volumes"] if volume["name"] != "audit"]
+    less = {"resources": {"requests": {"ephemeral-storage": "64Mi"}}}
+    inits = [merged(c, less) if c["name"] == "admind" else c for c in PODS["Deployment"]["spec"]["initContainers"]]
     assert merged(DEPLOYMENT, {"kind": "StatefulSet", "spec": {
-        "strategy": None, "serviceName": "mcpauth-metrics", "podManagementPolicy": "Parallel", "volumeClaimTemplates": [claim], "template": {"spec": {"volumes": volumes}},
+        "strategy": None, "serviceName": "mcpauth-metrics", "podManagementPolicy": "Parallel", "volumeClaimTemplates": [claim], "template": {"spec": {"volumes": volumes, "initContainers": inits}},
     }}) == one("StatefulSet")
     assert one("Service", "mcpauth-metrics")["spec"]["clusterIP"] == "None", "a set wants a headless one"
 
@@ -131,6 +133,15 @@ def test_the_page_names_both_paths_for_the_ingress():
     metadata = PODS["Deployment"]["spec"]["containers"][0]["readinessProbe"]["httpGet"]["path"]
     assert metadata == f"/.well-known/oauth-protected-resource{path}"
     assert f" paths of `{host}` to port 80 of the Service `mcpauth`: `{path}`, and `{metadata}`," in TEXT
+
+
+def test_who_writes_asks_for_the_disk():
+    """Else a pod goes where there is no room for its journal, and is among the first that are put out when the disk is full."""
+    for kind, pod in PODS.items():
+        disks = {volume["name"] for volume in pod["spec"]["volumes"] if "emptyDir" in volume}
+        for container in containers(pod):
+            writes = {mount["name"] for mount in container["volumeMounts"] if not mount.get("readOnly")} & disks
+            assert container["name"] == "places" or not writes or "ephemeral-storage" in container["resources"]["requests"], (kind, container["name"])
 
 
 def test_the_image_is_one_and_has_the_pods_user():
