@@ -14,6 +14,27 @@
 
 #define WIPE_MAX_BYTES 65536 /* secrets are small */
 
+/* What was read may be a private key: none of it stays in memory that others are given. */
+static void drop(char *text, size_t len)
+{
+    if (text != NULL) {
+        explicit_bzero(text, len);
+    }
+    free(text);
+}
+
+/* NULL: no memory, and the text is gone. */
+static char *grow(char *text, size_t len, size_t cap)
+{
+    char *grown = malloc(cap);
+
+    if (grown != NULL) {
+        memcpy(grown, text, len);
+    }
+    drop(text, len);
+    return grown;
+}
+
 /* Reads to the end; a file that grows while we read is cut off at the ceiling like any other. */
 static mcpa_status_t read_all(int fd, size_t max_bytes, char **memory, size_t *len)
 {
@@ -25,26 +46,24 @@ static mcpa_status_t read_all(int fd, size_t max_bytes, char **memory, size_t *l
         ssize_t n;
 
         if (have + 1 == cap) {
-            size_t more = cap > max_bytes / 2 ? max_bytes + 2 : cap * 2;
-            char *grown = realloc(text, more);
-
-            if (grown == NULL) {
-                break;
-            }
-            text = grown;
-            cap = more;
+            cap = cap > max_bytes / 2 ? max_bytes + 2 : cap * 2;
+            text = grow(text, have, cap);
+            continue;
         }
         n = read(fd, text + have, cap - 1 - have);
         if (n < 0 && errno == EINTR) {
             continue;
         }
         if (n < 0) {
-            free(text);
+            int saved = errno;
+
+            drop(text, have);
+            errno = saved;
             return MCPA_EIO;
         }
         have += (size_t)n;
         if (have > max_bytes) {
-            free(text);
+            drop(text, have);
             return MCPA_ETOOBIG;
         }
         if (n == 0) {
@@ -54,7 +73,6 @@ static mcpa_status_t read_all(int fd, size_t max_bytes, char **memory, size_t *l
             return MCPA_OK;
         }
     }
-    free(text);
     return MCPA_ENOMEM;
 }
 

@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <malloc.h>
 
 #include "audit/sealer.h"
 #include "files.h"
@@ -41,6 +42,49 @@ int fsync(int fd)
 
 #define SECRET "secret secret secret"
 
+/* ---- memory that looks at what is given back to it; the linker's --wrap leads here */
+
+void *__real_malloc(size_t len);
+void __real_free(void *memory);
+void *__wrap_malloc(size_t len);
+void *__wrap_realloc(void *memory, size_t len);
+void __wrap_free(void *memory);
+
+static bool is_watching;
+static unsigned secrets_freed, blocks_freed;
+
+void *__wrap_malloc(size_t len)
+{
+    void *memory = __real_malloc(len);
+
+    if (is_watching && memory != NULL) {
+        memset(memory, 0, len);
+    }
+    return memory;
+}
+
+void __wrap_free(void *memory)
+{
+    if (is_watching && memory != NULL) {
+        blocks_freed++;
+        secrets_freed += memmem(memory, malloc_usable_size(memory), SECRET, sizeof(SECRET) - 1) != NULL;
+    }
+    __real_free(memory);
+}
+
+/* Always to another place. */
+void *__wrap_realloc(void *memory, size_t len)
+{
+    void *other = __wrap_malloc(len);
+    size_t have = memory != NULL ? malloc_usable_size(memory) : 0;
+
+    if (other != NULL && memory != NULL) {
+        memcpy(other, memory, have < len ? have : len);
+        __wrap_free(memory);
+    }
+    return other;
+}
+
 /* What the blocks of 'seen' hold. */
 static void assert_wiped(void)
 {
@@ -76,6 +120,32 @@ static void what_cannot_be_finished_leaves_the_old_file_and_no_copy(void **state
     fail_sync = false;
     assert_int_equal(admind_file_replace(in_dir("key"), MCPA_STR("new"), 0600), MCPA_OK);
     assert_string_equal(get_file("key"), "new");
+}
+
+static void nothing_that_was_read_is_left_in_memory_that_was_given_back(void **state)
+{
+    static char text[20 * 1024];
+    mcpa_str_t got;
+
+    (void)state;
+    for (size_t at = 0; at + sizeof(SECRET) < sizeof(text); at += sizeof(SECRET)) {
+        memcpy(text + at, SECRET, sizeof(SECRET));
+    }
+    put_file("key", text, sizeof(text));
+    secrets_freed = blocks_freed = 0;
+    is_watching = true;
+    assert_int_equal(admind_file_read(&got, in_dir("key"), 65536), MCPA_OK); /* in a memory that grew */
+    is_watching = false;
+    assert_true(got.len == sizeof(text) && memcmp(got.ptr, text, sizeof(text)) == 0);
+    assert_true(blocks_freed > 0);
+    assert_int_equal(secrets_freed, 0);
+    free((char *)(uintptr_t)got.ptr);
+    blocks_freed = 0;
+    is_watching = true;
+    assert_int_equal(admind_file_read(&got, in_dir("key"), 10000), MCPA_ETOOBIG);
+    is_watching = false;
+    assert_true(blocks_freed > 0);
+    assert_int_equal(secrets_freed, 0);
 }
 
 static void what_a_killed_daemon_left_is_wiped_before_it_is_replaced(void **state)
@@ -138,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_cannot_be_finished_leaves_the_old_file_and_no_copy),
+        TEST(nothing_that_was_read_is_left_in_memory_that_was_given_back),
         TEST(what_a_killed_daemon_left_is_wiped_before_it_is_replaced),
         TEST(a_link_is_removed_and_what_it_leads_to_is_not_touched),
         TEST(a_start_leaves_no_key_of_an_interrupted_one),
