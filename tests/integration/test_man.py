@@ -85,6 +85,20 @@ def test_the_configuration_has_every_key_with_its_default():
     assert not lacking, "docs/man/mcpauth-admind.conf.5 does not say:\n" + "\n".join(lacking)
 
 
+def test_the_configuration_says_what_is_answered_and_to_whom():
+    routes = dict(re.findall(r'\{ "(/[^"]*)", ADMIND_ROLE_(\w+),', source("mcpauth-admind/http/routes.c")))
+    open_ones = {path for path, role in routes.items() if role == "OPEN"}
+    page, example = shown("mcpauth-admind.conf.5"), (SOURCE / "conf/mcpauth-admind-complete.conf").read_text()
+    assert len(routes) > 5 and open_ones < set(routes)
+    for listed, wanted in {
+        re.search(r" where the daemon answers HTTP: (.*?)\. Loopback", page).group(1): set(routes),
+        re.search(r" the token that all but (.*?) ask for\.", page).group(1): open_ones,
+        re.search(r"^# (/healthz .*);", example, re.M).group(1): set(routes),
+        re.search(r"^# Without it .*; (.*) always are\.$", example, re.M).group(1): open_ones,
+    }.items():
+        assert set(re.findall(r"/[\w./-]+", listed)) == wanted, listed
+
+
 def test_the_configuration_has_alerts_and_the_options_of_forward():
     page = shown("mcpauth-admind.conf.5")
     for name, threshold, minutes in builtin_alerts():
