@@ -3,6 +3,7 @@
 #include "ctl/explain.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/host.h"
@@ -11,6 +12,14 @@
 #include "keys/keyfile.h"
 
 /* ---- keys, where children take them from */
+
+/* httpd reads the file before it writes its policy. By the time of its inode, which no copying or moving sets back. */
+static bool is_changed_since(const char *path, int64_t written_us)
+{
+    struct stat st;
+
+    return stat(path, &st) != 0 || (int64_t)st.st_ctim.tv_sec * 1000000 + st.st_ctim.tv_nsec / 1000 > written_us;
+}
 
 static mcpa_jwks_t *read_file_set(ctl_explained_t *explained, const char *path)
 {
@@ -25,6 +34,11 @@ static mcpa_jwks_t *read_file_set(ctl_explained_t *explained, const char *path)
     }
     snprintf(explained->keys_note, sizeof(explained->keys_note), "%.180s%s%s", path, status == MCPA_OK ? "" : ": ",
              status == MCPA_OK ? "" : mcpa_status_word(status));
+    if (status == MCPA_OK && is_changed_since(path, explained->snapshot->written_us)) {
+        snprintf(explained->keys_note, sizeof(explained->keys_note),
+                 "%.150s was changed after httpd had read it, so that the keys it has are not known: reload httpd", path);
+        mcpa_jwks_release(&set);
+    }
     return status == MCPA_OK ? set : NULL;
 }
 
