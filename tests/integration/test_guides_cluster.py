@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from guide_parts import blocks, page
-from harness import initialize, list_tools, paths
+from harness import SOURCE, initialize, list_tools, paths
 from harness.client import send
 from harness.process import Process, free_port, port_answers, wait_until
 from harness.world import World
@@ -104,3 +104,9 @@ def test_prometheus_takes_the_rules(tmp_path):
     rules.write_text(blocks(TEXT, "yaml")[0])
     done = subprocess.run([paths.need("promtool"), "check", "rules", rules], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
     assert done.returncode == 0 and "2 rules" in done.stdout, done.stdout
+
+
+def test_what_is_guessing_is_the_same_over_all_nodes():
+    """Clients with old tokens or wrong clocks are none of it, neither here nor in the rules for one node."""
+    left_out = [set(re.findall(r'mcpauth_auth_failures_total\{[^}]*reason!~"([^"]*)"', text)) for text in (TEXT, (SOURCE / "conf/prometheus/mcpauth.rules.yml").read_text())]
+    assert left_out[0] and left_out[0] == left_out[1]
