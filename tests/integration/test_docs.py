@@ -336,6 +336,13 @@ def test_links_lead_somewhere():
                 assert anchor[1:] in heads, f"{page.name}: {link}{anchor}"
 
 
+def test_a_fresh_machine_has_what_tests_are_skipped_without():
+    rows = [line.split() for line in (SOURCE / ".ci/packages").read_text().splitlines() if not line.startswith("#")]
+    told = {name for path in (SOURCE / "tests/integration").glob("*.py") for name in re.findall(r"NOT TESTED: .*: apt-get install ([\w.+-]+)", path.read_text())}
+    assert told and told <= {name for what, name in rows if what in ("run", "check")}
+    assert len({tuple(row) for row in rows}) == len(rows)
+
+
 def test_five_steps_name_the_programs_defaults():
     """The directories that the steps make are those that the module and the daemon look for."""
     steps = README.split("## Enable it", 1)[1].split("## What a request")[0]
