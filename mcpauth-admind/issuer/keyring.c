@@ -4,6 +4,7 @@
 #include "base/limits.h"
 
 #define SKEW_US (MCPA_SKEW_MAX_S * INT64_C(1000000)) /* verifiers may take a token so long after it is over */
+#define STEP_US (300 * INT64_C(1000000))             /* more than clocks drift apart between two starts */
 
 static admind_ringkey_t *find(admind_keyring_t *ring, admind_stage_t stage)
 {
@@ -48,14 +49,18 @@ static void drop(admind_keyring_t *ring, admind_ringkey_t *key)
     ring->keys[ring->count] = (admind_ringkey_t){ .stage = ADMIND_STAGE_NEXT };
 }
 
-/* The clock was set back: an age that begins in the future would keep the key for as long as the clock was wrong. */
-static bool take_back(admind_keyring_t *ring, const admind_keytime_t *now)
+/* Under a running daemon the wall clock was stepped, either way: it was wrong, or is. The ages are what the monotonic clock says, and that is
+ * written, since a start has nothing else to believe. */
+static bool restamp(admind_keyring_t *ring, const admind_keytime_t *now)
 {
     bool changed = false;
 
     for (size_t i = 0; i < ring->count; i++) {
-        if (ring->keys[i].since_us > now->wall_us) {
-            ring->keys[i].since_us = now->wall_us;
+        admind_ringkey_t *key = &ring->keys[i];
+        int64_t wall = now->wall_us - key->since_us, mono = now->mono_us - key->mono_us;
+
+        if (wall < 0 || wall > mono + STEP_US) {
+            key->since_us = now->wall_us > mono ? now->wall_us - mono : 0; /* the file has no moment before 1970 */
             changed = true;
         }
     }
@@ -70,8 +75,10 @@ void admind_keyring_begin(admind_keyring_t *ring, admind_signkey_t *current, adm
 
 void admind_keyring_adopt(admind_keyring_t *ring, const admind_keytime_t *now)
 {
-    (void)take_back(ring, now);
     for (size_t i = 0; i < ring->count; i++) {
+        if (ring->keys[i].since_us > now->wall_us) {
+            ring->keys[i].since_us = now->wall_us;
+        }
         ring->keys[i].mono_us = now->mono_us - (now->wall_us - ring->keys[i].since_us);
     }
 }
@@ -133,7 +140,7 @@ static void enter(admind_ringkey_t *key, admind_stage_t stage, const admind_keyt
 
 bool admind_keyring_turn(admind_keyring_t *ring, const admind_keyplan_t *plan, bool wanted, const admind_keytime_t *now)
 {
-    bool healed = take_back(ring, now), changed = drop_outlived(ring, plan, now) || healed;
+    bool healed = restamp(ring, now), changed = drop_outlived(ring, plan, now) || healed;
     admind_ringkey_t *current = find(ring, ADMIND_STAGE_CURRENT), *next = find(ring, ADMIND_STAGE_NEXT);
 
     if (current == NULL || (!wanted && admind_keyring_age_us(current, now) < plan->rotate_us) || !admind_keyring_is_ripe(ring, now) ||

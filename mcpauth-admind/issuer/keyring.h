@@ -54,7 +54,8 @@ bool admind_keyring_wants_next(const admind_keyring_t *ring, const admind_keypla
 bool admind_keyring_put_next(admind_keyring_t *ring, admind_signkey_t *next, const admind_keytime_t *now) MCPA_MUST_CHECK;
 /* Whether next may take over: it is known. */
 bool admind_keyring_is_ripe(const admind_keyring_t *ring, const admind_keytime_t *now);
-/* next takes over, when it is its turn or wanted; old keys go when their overlap is over. false: nothing was changed. */
+/* next takes over, when it is its turn or wanted; old keys go when their overlap is over. Ages that a step of the wall clock falsified by minutes are
+ * set right. false: nothing was changed. */
 bool admind_keyring_turn(admind_keyring_t *ring, const admind_keyplan_t *plan, bool wanted, const admind_keytime_t *now);
 
 void admind_keyring_copy(admind_keyring_t *to, const admind_keyring_t *ring);

@@ -120,13 +120,17 @@ def test_time_turns_the_keys_and_takes_old_ones_away(world, clock):
     before = admind.metric("mcpauth_issuer_key_age_seconds", issuer=ISSUER)
     wait_until(lambda: admind.metric("mcpauth_issuer_key_age_seconds", issuer=ISSUER) >= before + 2, 15, admind.log)
     assert [key["kid"] for key in keys(admind)] == [following, current]
+    admind.reload()  # nor does it at the next look into the file
+    wait_until(lambda: admind.log().count("MCPA2000") == 2, 15, admind.log)
+    assert [key["kid"] for key in keys(admind)] == [following, current]
     admind.stop()
+    step(16 * DAY)
     admind.start()  # time that went by while it was down counts
     wait_until(lambda: "MCPA2805" in admind.log(), 15, admind.log)
     wait_until(lambda: len(keys(admind)) == 3, 15, admind.log)
     assert [key["kid"] for key in keys(admind)][1:] == [following, current]
     admind.stop()
-    step(9 * DAY + 600)
+    step(17 * DAY + 600)
     admind.start()
     wait_until(lambda: len(keys(admind)) == 2, 15, admind.log)
     assert [key["kid"] for key in keys(admind)][1] == following

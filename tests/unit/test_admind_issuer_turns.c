@@ -102,15 +102,51 @@ static void a_step_of_the_clock_makes_nothing_happen_early(void **state)
     put_next(&ring, now);
     snprintf(kid, sizeof(kid), "%s", kid_of(&ring, ADMIND_STAGE_CURRENT));
     now = (admind_keytime_t){ NOON_US + 365 * DAY_US, HOUR_US }; /* a year forward, an hour of which has passed */
+    assert_true(admind_keyring_turn(&ring, &plan, true, &now)); /* the ages, no key */
     assert_false(admind_keyring_turn(&ring, &plan, true, &now));
     assert_int_equal(ring.count, 3);
-    now = (admind_keytime_t){ NOON_US - 365 * DAY_US, 2 * HOUR_US }; /* and back: what began in the future begins now */
+    assert_string_equal(kid_of(&ring, ADMIND_STAGE_CURRENT), kid);
+    now = (admind_keytime_t){ NOON_US - 365 * DAY_US, 2 * HOUR_US }; /* and back */
     assert_true(admind_keyring_turn(&ring, &plan, false, &now));
     assert_int_equal(ring.count, 3);
     assert_string_equal(kid_of(&ring, ADMIND_STAGE_CURRENT), kid);
     now = (admind_keytime_t){ NOON_US - 358 * DAY_US, 7 * DAY_US + 2 * HOUR_US }; /* it is not kept for a year */
     assert_true(admind_keyring_turn(&ring, &plan, false, &now));
     assert_string_not_equal(kid_of(&ring, ADMIND_STAGE_CURRENT), kid);
+    admind_keyring_clear(&ring);
+}
+
+/* A machine without a clock of its own begins in 1970. What is written then is set right as soon as the clock is, and the next start believes that. */
+static void a_clock_that_was_wrong_for_a_while_ends_nothing_early(void **state)
+{
+    static const int64_t boot_us = 60 * INT64_C(1000000);
+    admind_keyring_t ring, again;
+    admind_keytime_t now = at(0);
+
+    (void)state;
+    begin(&ring);
+    assert_true(admind_keyring_turn(&ring, &plan, true, &now));
+    now = (admind_keytime_t){ boot_us, boot_us };
+    admind_keyring_adopt(&ring, &now);
+    put_next(&ring, now);
+    now = (admind_keytime_t){ NOON_US + HOUR_US, 2 * boot_us };
+    assert_true(admind_keyring_turn(&ring, &plan, false, &now));
+    assert_true(admind_keystore_save(&ring, test_dir));
+    assert_int_equal(admind_keystore_load(&again, test_dir), MCPA_OK);
+    now = (admind_keytime_t){ NOON_US + HOUR_US + boot_us, 3 * boot_us };
+    admind_keyring_adopt(&again, &now);
+    assert_false(admind_keyring_turn(&again, &plan, false, &now));
+    assert_int_equal(again.count, 3);
+    assert_string_equal(kid_of(&again, ADMIND_STAGE_OLD), kid_of(&ring, ADMIND_STAGE_OLD));
+    assert_string_equal(kid_of(&again, ADMIND_STAGE_CURRENT), kid_of(&ring, ADMIND_STAGE_CURRENT));
+    assert_true(admind_keyring_age_us(admind_keyring_find(&again, ADMIND_STAGE_NEXT), &now) == 2 * boot_us);
+    admind_keyring_clear(&again);
+    /* set back to where the keys' ages reach behind 1970, they are still written so that they are read again */
+    now = (admind_keytime_t){ 5, 9 * DAY_US };
+    (void)admind_keyring_turn(&ring, &plan, false, &now);
+    assert_true(admind_keystore_save(&ring, test_dir));
+    assert_int_equal(admind_keystore_load(&again, test_dir), MCPA_OK);
+    admind_keyring_clear(&again);
     admind_keyring_clear(&ring);
 }
 
@@ -189,6 +225,7 @@ int main(void)
         TEST(a_key_that_is_not_known_yet_does_not_sign),
         TEST(there_are_never_too_many_keys_and_none_goes_early),
         TEST(a_step_of_the_clock_makes_nothing_happen_early),
+        TEST(a_clock_that_was_wrong_for_a_while_ends_nothing_early),
         TEST(a_restart_counts_on_from_where_it_was),
         TEST(another_algorithm_comes_with_the_next_key),
         TEST(a_key_that_comes_too_late_finds_no_room_and_harms_nobody),
