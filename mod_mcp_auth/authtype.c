@@ -31,6 +31,7 @@ typedef struct said {
 typedef struct survey {
     apr_pool_t *pool;
     apr_array_header_t *types, *proxies; /* said_t: AuthType; ProxyPass and ProxyPassMatch */
+    bool is_not_inherited;               /* a virtual host does without the ProxyPass of the main server */
     /* Of the guarded section that is looked at. */
     const mod_mcp_section_t *section;
     kind_t kind;
@@ -127,13 +128,16 @@ static void note_proxy(const survey_t *survey, said_t *said, bool is_regex)
     said->from.regex = is_regex ? ap_pregcomp(survey->pool, said->first, AP_REG_EXTENDED) : NULL;
 }
 
-static void note(const survey_t *survey, const place_t *place, const ap_directive_t *line)
+static void note(survey_t *survey, const place_t *place, const ap_directive_t *line)
 {
     bool is_type = !ap_cstr_casecmp(line->directive, "AuthType"), is_regex = !ap_cstr_casecmp(line->directive, "ProxyPassMatch");
     bool is_proxy = is_regex || !ap_cstr_casecmp(line->directive, "ProxyPass");
     const char *args = line->args;
     said_t *said;
 
+    if (!ap_cstr_casecmp(line->directive, "ProxyPassInherit") && ap_cstr_casecmp(args, "On") != 0) {
+        survey->is_not_inherited = true;
+    }
     if (is_type || is_proxy) {
         said = apr_array_push(is_type ? survey->types : survey->proxies);
         *said = (said_t){ .place = *place };
@@ -145,7 +149,7 @@ static void note(const survey_t *survey, const place_t *place, const ap_directiv
     }
 }
 
-static void collect(const survey_t *survey, const place_t *place, const ap_directive_t *line)
+static void collect(survey_t *survey, const place_t *place, const ap_directive_t *line)
 {
     for (; line; line = line->next) {
         if (line->first_child) {
@@ -223,6 +227,14 @@ static bool encloses(const survey_t *survey, const place_t *place)
     return !strcmp(place->path, survey->path) && (!is_pattern(place) || !ap_cstr_casecmp(place->section, section->kind));
 }
 
+/* All of the section, in every virtual host that has it. */
+static bool leads_all(const survey_t *survey, const said_t *proxy)
+{
+    bool is_everywhere = proxy->place.kind == KIND_LOCATION || proxy->place.host || !survey->is_not_inherited;
+
+    return is_everywhere && !is_pattern(&proxy->from) && encloses(survey, &proxy->from);
+}
+
 /* Where ProxyPass leads requests to the section, when that is a <Location>. */
 static void find_targets(survey_t *survey)
 {
@@ -237,7 +249,7 @@ static void find_targets(survey_t *survey)
         if (!strcmp(proxy->second, "!")) {
             survey->is_local = true;
         } else {
-            survey->is_proxied = survey->is_proxied || (!is_pattern(&proxy->from) && encloses(survey, &proxy->from));
+            survey->is_proxied = survey->is_proxied || leads_all(survey, proxy);
             *(const char **)apr_array_push(survey->targets) = proxy->second;
         }
     }

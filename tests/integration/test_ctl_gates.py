@@ -84,6 +84,8 @@ AUTH_TYPES = {
                                                             "<Directory />"),
     "in a Proxy of what another virtual host proxies": ("<VirtualHost 127.0.0.1:1>\nServerName other\nProxyPass /local http://127.0.0.9/\n</VirtualHost>\n"
                                                         "<Proxy http://127.0.0.8/>\nAuthType Basic\n</Proxy>", "", "", None, "<Proxy http://127.0.0.8/>"),
+    "in a Directory of what a virtual host does not proxy": ("ProxyPass /local http://127.0.0.9/\n<VirtualHost 127.0.0.1:1>\nServerName other\nProxyPassInherit Off\n</VirtualHost>\n"
+                                                             "<Directory />\nAuthType Basic\n</Directory>", "", "", None, "<Directory />"),
     "in another virtual host": ("<VirtualHost 127.0.0.1:1>\nServerName other\n<Location /mcp>\nAuthType Basic\n</Location>\n</VirtualHost>", "", "", "<Location /mcp>", None),
 }
 
