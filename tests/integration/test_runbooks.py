@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/runbooks.md: a section for every alert there is, all of the same form, and commands that work when they are typed at the worst of times."""
+import os
+import pwd
 import re
 import shlex
 import subprocess
 
 import pytest
+import yaml
 
 from guide_parts import blocks, commands, here, page, sections, typed_in
-from harness import paths
+from harness import SOURCE, paths
+from harness.admind import USER
 from test_docs import DIRECTIVES, METRIC_ROWS, builtin_alerts, config_rows, source
 from test_prometheus_rules import ALERTS
 
@@ -75,6 +79,41 @@ def test_commands_work_as_they_stand(deployed, tmp_path, line):
     done = subprocess.run(["/bin/sh", "-c", here(deployed, line)], cwd=tmp_path, env=typed_in(deployed, tmp_path), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=60 * paths.PATIENCE, check=False)
     assert done.returncode == 0 and "unknown" not in done.stdout, done.stdout
+
+
+def test_a_token_that_only_the_daemon_is_handed_is_given_as_the_page_says(world):
+    """By those commands that it says need it, and by no others."""
+    [option] = re.findall(r"`(--token-file /etc/mcpauth/credentials/)NAME`", page("runbooks.md"))
+    handed = world.scratch / "handed"
+    handed.mkdir(mode=0o755)
+    admind = world.admind("AdminTokenFile credential:mcpauth_admin.token\n", env={"CREDENTIALS_DIRECTORY": str(handed)}, start=False)
+    token = admind.folder / "credentials/admin.token"
+    token.parent.mkdir()
+    for path in (token, handed / "mcpauth_admin.token"):
+        path.write_text("0123456789abcdef" * 2 + "\n")
+        path.chmod(0o400)
+    os.chown(handed / "mcpauth_admin.token", *pwd.getpwnam(USER)[2:4])
+    admind.start()
+    wants = set()
+    for line in (line for line in TYPED if line.startswith("mcpauthctl ")):
+        words = [paths.built_program("mcpauthctl"), *shlex.split(line)[1:], "--config", admind.conf_path]
+        if subprocess.run(words, capture_output=True, timeout=60 * paths.PATIENCE, check=False).returncode == 2:
+            wants.add(line.split()[1])
+            done = subprocess.run([*words, "--token-file", option.split()[1].replace("/etc/mcpauth", str(admind.folder)) + "admin.token"], capture_output=True, text=True,
+                                  timeout=60 * paths.PATIENCE, check=False)
+            assert done.returncode in (0, 1) and "token" not in done.stderr, done.stderr
+    assert wants == {"status", "keys", "alerts", "metrics"} and "`mcpauthctl status`, `keys`, `alerts` and `metrics` end with 2" in page("runbooks.md")
+
+
+def test_pods_have_the_containers_that_are_named():
+    text = page("runbooks.md").replace("\n", " ")
+    manifest = yaml.safe_load((SOURCE / "conf/kubernetes/deployment.yaml").read_text())
+    pod = manifest["spec"]["template"]["spec"]
+    programs = {container["name"]: container["command"] for container in pod["initContainers"] + pod["containers"]}
+    named = re.findall(r"`kubectl -n (\w+) (?:exec|logs) POD -c (\w+)", text)
+    assert {name for _, name in named} == {"admind", "httpd"} <= set(programs) and {space for space, _ in named} == {manifest["metadata"]["namespace"]}
+    [told] = re.findall(r"-c httpd -- (.*?)`", text)
+    assert told.split()[0] == programs["httpd"][0].rsplit("/")[-1] and told.split()[-2:] == programs["httpd"][-2:]
 
 
 @pytest.mark.parametrize("line", sorted(set(LINES) - set(TYPED)))
