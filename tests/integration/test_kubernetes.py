@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """conf/kubernetes: the objects keep to the API's schemas and to the restricted profile, fit each other, and what they describe runs."""
+import ipaddress
 import json
 import re
 import subprocess
@@ -59,6 +60,7 @@ def test_every_object_keeps_to_its_schema(world):
 
     assert len(OBJECTS) > 8 and problems(OBJECTS) == []
     assert problems([merged(DEPLOYMENT, {"spec": {"template": {"spec": with_secret()}}})]) == []
+    assert problems(list(yaml.safe_load_all(with_comments()))) == []
     wrong = merged(DEPLOYMENT, {"spec": {"replicas": "two", "template": {"spec": {"automountServiceAccountTokens": False}}}})
     assert [len(problems([wrong])), len(problems([merged(wrong, {"kind": "Deploymnt"})]))] == [2, 1], "what is wrong is found"
 
@@ -125,6 +127,32 @@ def test_whose_way_out_is_closed_has_one():
         ports = {port["port"] for spec in out for rule in spec.get("egress", []) for port in rule["ports"]}
         assert not out or 53 in ports, labels
     assert any("Egress" in spec["policyTypes"] and spec["podSelector"] == {"matchLabels": pods[0]} for spec in policies), "the gate's own way out is closed but for what it needs"
+
+
+def with_comments():
+    """network.yaml with the lines in force that stand there as comments."""
+    return re.sub(r"^( +)# (- ipBlock: .*)$", r"\1\2", (FOLDER / "network.yaml").read_text(), flags=re.M)
+
+
+def way_out(text):
+    """Of the gate: the rules for names and for the world."""
+    spec, = [o["spec"] for o in yaml.safe_load_all(text) if o["metadata"]["name"] == "mcpauth"]
+    names, world = ([rule for rule in spec["egress"] if port in [p["port"] for p in rule["ports"]]] for port in (53, 443))
+    assert [len(names), len(world)] == [1, 1]
+    return names[0]["to"], world[0]["to"]
+
+
+def test_no_private_address_is_let_through():
+    names, world = way_out(with_comments())
+    before = way_out((FOLDER / "network.yaml").read_text())
+    assert [len(names), len(world)] == [len(before[0]) + 1, len(before[1]) + 1] and {"ipBlock": {"cidr": "169.254.20.10/32"}} in names
+    blocks_out = [(ipaddress.ip_network(row["ipBlock"]["cidr"]), [ipaddress.ip_network(out) for out in row["ipBlock"]["except"]]) for row in world]
+    assert sorted(whole.version for whole, _ in blocks_out) == [4, 6]
+    for whole, excepted in blocks_out:
+        assert all(out.subnet_of(whole) for out in excepted), "the API takes no other"
+        for address in map(ipaddress.ip_address, ["10.1.2.3", "100.64.0.1", "169.254.169.254", "172.31.0.1", "192.168.1.1", "fd00:ec2::254", "fe80::1", "64:ff9b::a9fe:a9fe", "2002:a00:1::"]):
+            assert address.version != whole.version or any(address in out for out in excepted), address
+        assert not any(ipaddress.ip_address(public) in out for public in ("203.0.113.9", "2a00::1") for out in excepted if out.version == ipaddress.ip_address(public).version)
 
 
 def test_the_page_names_both_paths_for_the_ingress():
