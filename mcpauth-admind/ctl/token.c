@@ -148,12 +148,12 @@ static ctl_exit_t rotate(const ctl_t *ctl)
     if (!ctl_token_keys(ctl, &ring)) {
         return CTL_USAGE;
     }
-    if (!admind_keystore_wish(ctl->issuer_dir)) {
+    next = admind_keyring_find(&ring, ADMIND_STAGE_NEXT);
+    if (!admind_keystore_wish(ctl->issuer_dir, next != NULL ? next->key.kid : "")) {
         ctl_complain("%s/" ADMIND_KEYSTORE_WISH ": %s", ctl->issuer_dir, strerror(errno));
         admind_keyring_clear(&ring);
         return CTL_BAD;
     }
-    next = admind_keyring_find(&ring, ADMIND_STAGE_NEXT);
     from_us = next == NULL ? 0 : next->since_us + ADMIND_KEYRING_AHEAD_US;
     if (next != NULL && from_us > now_us()) {
         tell(ctl, next->key.kid, from_us);

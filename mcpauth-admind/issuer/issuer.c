@@ -184,7 +184,7 @@ static void make_next(admind_issuer_t *issuer)
 static void turn(admind_issuer_t *issuer)
 {
     admind_keytime_t now = now_of(issuer);
-    bool wanted = admind_keystore_has_wish(issuer->dir) && admind_keyring_is_ripe(&issuer->ring, &now);
+    bool wanted;
     char last[ADMIND_SIGNKEY_KID_BYTES];
     admind_keyring_t ring;
 
@@ -192,6 +192,10 @@ static void turn(admind_issuer_t *issuer)
         return;
     }
     snprintf(last, sizeof(last), "%s", signing_kid(&issuer->ring));
+    if (admind_keystore_wishes(issuer->dir, last)) { /* killed behind the turn that it asked for */
+        admind_keystore_drop_wish(issuer->dir);
+    }
+    wanted = admind_keystore_has_wish(issuer->dir) && admind_keyring_is_ripe(&issuer->ring, &now);
     admind_keyring_copy(&ring, &issuer->ring);
     if (!admind_keyring_turn(&ring, &issuer->plan, wanted, &now)) {
         admind_keyring_clear(&ring);

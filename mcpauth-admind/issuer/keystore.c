@@ -234,12 +234,26 @@ void admind_keystore_sweep(const char *dir)
 
 /* ---- the wish */
 
-bool admind_keystore_wish(const char *dir)
+bool admind_keystore_wish(const char *dir, const char *kid)
 {
     char path[PATH_MAX];
-    int fd = path_of(path, dir, ADMIND_KEYSTORE_WISH) ? open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600) : -1;
+    int fd = path_of(path, dir, ADMIND_KEYSTORE_WISH) ?
+                 open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644) : -1;
+    bool ok = fd >= 0 && fchmod(fd, 0644) == 0 && admind_write_all(fd, kid, strlen(kid)); /* root's wish, and the daemon reads it */
 
-    return fd >= 0 && close(fd) == 0;
+    return fd >= 0 && close(fd) == 0 && ok;
+}
+
+bool admind_keystore_wishes(const char *dir, const char *kid)
+{
+    char path[PATH_MAX], text[ADMIND_SIGNKEY_KID_BYTES] = "";
+    int fd = path_of(path, dir, ADMIND_KEYSTORE_WISH) ? open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return n > 0 && strcmp(text, kid) == 0;
 }
 
 bool admind_keystore_has_wish(const char *dir)

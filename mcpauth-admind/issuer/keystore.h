@@ -36,9 +36,11 @@ bool admind_keystore_is_marked(const char *dir, const admind_keymark_t *mark);
 /* Erases what a daemon that was killed while it wrote left. */
 void admind_keystore_sweep(const char *dir);
 
-/* false with errno. Whether the wish was new does not matter. */
-bool admind_keystore_wish(const char *dir) MCPA_MUST_CHECK;
+/* That kid ("": whichever is next) shall sign. false with errno. Whether the wish was new does not matter. */
+bool admind_keystore_wish(const char *dir, const char *kid) MCPA_MUST_CHECK;
 bool admind_keystore_has_wish(const char *dir);
+/* Whether there is one and it names that kid; one that names none, or cannot be read, does not. */
+bool admind_keystore_wishes(const char *dir, const char *kid);
 void admind_keystore_drop_wish(const char *dir);
 
 #endif

@@ -112,6 +112,17 @@ def test_a_wish_turns_the_keys_at_once_and_again_only_when_the_next_is_known(wor
     assert [key["kid"] for key in keys(admind)] == last and admind.log().count("MCPA2805") == checked == 1
 
 
+def test_a_wish_that_was_granted_before_a_kill_is_not_granted_twice(world):
+    admind = world.admind(f"Issuer {ISSUER} alg=ES256\n")
+    before = keys(admind)
+    admind.stop()
+    (folder(admind) / "rotate").write_text(before[1]["kid"])  # as if that had been the next key, and had turned, when the daemon was killed
+    admind.start()
+    wait_until(lambda: not (folder(admind) / "rotate").exists(), 15, admind.log)
+    ticks(admind)
+    assert keys(admind) == before and "MCPA2805" not in admind.log()
+
+
 def test_time_turns_the_keys_and_takes_old_ones_away(world, clock):
     env, step = clock
     admind = world.admind(f"Issuer {ISSUER} alg=ES256 rotate=7d overlap=24h\n", env=env)

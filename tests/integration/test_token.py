@@ -266,9 +266,12 @@ def test_rotate_waits_for_the_daemon_and_says_when_it_is_too_early(world):
 
 def test_rotate_tells_that_nobody_does_it(world):
     admind = world.admind(f"Issuer {ISSUER} alg=ES256\n")
+    following = admind.get(JWKS).json()["keys"][0]["kid"]
     admind.stop()
     done = admind.ctl("token", "rotate", "--config", admind.conf_path)
     assert done.returncode == UNREACHABLE and "when it runs" in done.stderr
+    wish = admind.dirs.keys / "issuer" / "rotate"
+    assert wish.read_text() == following and wish.stat().st_mode & 0o044, "the daemon can read whose turn root wants"
     admind.start()
     wait_until(lambda: "MCPA2805" in admind.log(), 15, admind.log)
 

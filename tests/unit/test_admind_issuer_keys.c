@@ -254,11 +254,15 @@ static void a_wish_stays_until_it_is_dropped(void **state)
 {
     (void)state;
     assert_false(admind_keystore_has_wish(test_dir));
-    assert_true(admind_keystore_wish(test_dir) && admind_keystore_wish(test_dir));
-    assert_true(admind_keystore_has_wish(test_dir));
+    assert_false(admind_keystore_wishes(test_dir, "") || admind_keystore_wishes(test_dir, "one"));
+    assert_true(admind_keystore_wish(test_dir, "another") && admind_keystore_wish(test_dir, "one"));
+    assert_true(admind_keystore_has_wish(test_dir) && admind_keystore_wishes(test_dir, "one"));
+    assert_false(admind_keystore_wishes(test_dir, "another") || admind_keystore_wishes(test_dir, "on") || admind_keystore_wishes(test_dir, ""));
+    assert_true(admind_keystore_wish(test_dir, "") && admind_keystore_has_wish(test_dir));
+    assert_false(admind_keystore_wishes(test_dir, ""));
     admind_keystore_drop_wish(test_dir);
     assert_false(admind_keystore_has_wish(test_dir));
-    assert_false(admind_keystore_wish(in_dir("none")));
+    assert_false(admind_keystore_wish(in_dir("none"), "one"));
 }
 
 int main(void)
