@@ -65,6 +65,18 @@ def test_every_object_keeps_to_its_schema(world):
     assert [len(problems([wrong])), len(problems([merged(wrong, {"kind": "Deploymnt"})]))] == [2, 1], "what is wrong is found"
 
 
+@pytest.mark.node
+def test_the_operator_takes_the_rules_as_the_page_says(world):
+    head, = [block for block in blocks(page("kubernetes.md"), "yaml") if "PrometheusRule" in block]
+    file = SOURCE / "conf/prometheus/mcpauth.rules.yml"
+    command = re.search(r"`(sed [^`]*)`", TEXT).group(1)
+    done = subprocess.run(["/bin/sh", "-c", command.replace("conf/prometheus", str(file.parent))], stdout=subprocess.PIPE, text=True, timeout=60, check=True)
+    made, path = yaml.safe_load(head + done.stdout), world.scratch / "rule.json"
+    path.write_text(json.dumps([made]))
+    assert Node(world.scratch).run("kubernetes.mjs", path)["problems"] == []
+    assert made["spec"] == yaml.safe_load(file.read_text()) and made["metadata"]["namespace"] == one("ServiceMonitor")["metadata"]["namespace"]
+
+
 def test_the_files_are_clean_yaml():
     rules = "{extends: default, rules: {line-length: {max: 160}, braces: {max-spaces-inside: 1}}}"
     done = subprocess.run([paths.need("yamllint"), "-s", "-d", rules, FOLDER], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
@@ -224,7 +236,7 @@ def test_containers_have_no_more_than_they_need():
 
 def with_secret():
     """The pod's spec with the lines of the page in the daemon's container."""
-    lines = yaml.safe_load(blocks(page("kubernetes.md"), "yaml")[0])
+    lines, = [block for block in map(yaml.safe_load, blocks(page("kubernetes.md"), "yaml")) if "env" in block]
     spec = merged(PODS["Deployment"]["spec"], {"volumes": [*PODS["Deployment"]["spec"]["volumes"], {"name": "secrets", "secret": {"secretName": "mcpauth", "defaultMode": 0o440}}]})
     spec["initContainers"] = [{**c, **{key: c.get(key, []) + rows for key, rows in lines.items()}} if c["name"] == "admind" else c for c in spec["initContainers"]]
     return spec
