@@ -336,6 +336,11 @@ def test_links_lead_somewhere():
                 assert anchor[1:] in heads, f"{page.name}: {link}{anchor}"
 
 
+def test_pages_have_one_blank_line_at_a_time():
+    pages = [SOURCE / "README.md", *(SOURCE / "docs").glob("*.md")]
+    assert pages and not [f"{path.name}: {at.start()}" for path in pages for at in re.finditer(r"\n\n\n", path.read_text())]
+
+
 def test_a_fresh_machine_has_what_tests_are_skipped_without():
     rows = [line.split() for line in (SOURCE / ".ci/packages").read_text().splitlines() if not line.startswith("#")]
     told = {name for path in (SOURCE / "tests/integration").glob("*.py") for name in re.findall(r"NOT TESTED: .*: apt-get install ([\w.+-]+)", path.read_text())}
