@@ -39,7 +39,7 @@ typedef struct survey {
     const ap_regex_t *regex;       /* of a pattern */
     apr_array_header_t *targets;   /* const char *: where ProxyPass leads it */
     apr_array_header_t *enclosing; /* const said_t *: of types those that enclose it */
-    bool is_proxied, is_local;   /* all of it; some of it surely not */
+    bool is_proxied, is_local;     /* all of it; some of it surely not */
 } survey_t;
 
 /* ---- what stands in the configuration */
