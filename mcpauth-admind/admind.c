@@ -197,13 +197,16 @@ static bool start_doors(admind_t *admind, char *error, size_t cap)
     if (admind->adopt == NULL) {
         return false;
     }
-    admind->http = admind_http_new(admind->loop, config, admind, error, cap);
-    return admind->http != NULL;
+    if (!admind_listener_open(&admind->listener, config, error, cap)) {
+        return false;
+    }
+    admind->http = admind_http_new(admind->loop, config, admind, admind->listener.fd);
+    return admind->http != NULL || say(error, cap, "libmicrohttpd cannot be set up");
 }
 
 static void take_down(admind_t *admind)
 {
-    int64_t born_us = admind->born_us;
+    const admind_t kept = { .born_us = admind->born_us, .listener = admind->listener, .signal_fd = -1 };
 
     admind_http_free(&admind->http);
     admind_peers_free(&admind->peers);
@@ -233,7 +236,7 @@ static void take_down(admind_t *admind)
         close(admind->signal_fd);
     }
     admind_loop_free(&admind->loop);
-    *admind = (admind_t){ .born_us = born_us, .signal_fd = -1 };
+    *admind = kept;
 }
 
 bool admind_start(admind_t *admind, const admind_config_t *config, char *error, size_t cap)

@@ -28,6 +28,7 @@
 struct admind {
     const admind_config_t *config; /* borrowed; outlives us */
     int64_t born_us;               /* wall clock: when the process started, reloads or not */
+    admind_listener_t listener;    /* the next run's, too, when this one ends for a reload */
 
     admind_loop_t *loop;
     mcpa_metrics_t *metrics;
@@ -67,9 +68,9 @@ struct admind {
 typedef struct admind admind_t;
 
 /* Builds everything from a checked configuration. false: error (cap bytes); nothing is left behind. admind must be zeroed but for
- * born_us. */
+ * born_us and listener. */
 bool admind_start(admind_t *admind, const admind_config_t *config, char *error, size_t cap);
-/* Commits, acknowledges, says BYE, writes a checkpoint and takes everything down. */
+/* Commits, acknowledges, says BYE, writes a checkpoint and takes everything down but the listener. */
 void admind_stop(admind_t *admind);
 
 /* rounds.c: the group commit after each round, and all timers. false: no memory. */

@@ -166,11 +166,13 @@ static int serve(admind_config_t **config, const char *path, int background)
         say_end(again);
         admind_stop(&admind);
         if (!again) {
+            admind_listener_close(&admind.listener);
             admind_log(ADMIND_NOTICE, "MCPA2009", "leaving");
             return 0;
         }
         reload(config, &old, path);
     }
+    admind_listener_close(&admind.listener);
     return 1;
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/http.h"
 
-#include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -18,21 +16,22 @@
 
 #include "http/routes.h"
 #include "log.h"
-#include "peersock.h"
 #include "turn.h"
 
-#define SWEEP_MS 1000
+#define SWEEP_MS      1000
+#define LEAVE_STEP_MS 10
+#define LEAVE_MS      500 /* what requests under way are given to be finished when the thread is to end */
 
 typedef struct slot { /* one connection; fd -1: free */
     int fd;
     int64_t since_us; /* its last request was finished, or it began */
+    bool is_idle;     /* that was a request, and no other has begun since */
 } slot_t;
 
 struct admind_http {
     admind_loop_t *loop;
     struct admind *admind;
     admind_guard_t guard;
-    char *unix_path; /* to be taken away; NULL on TCP */
     struct MHD_Daemon *daemon;
     pthread_t thread;
     int stop_fd; /* wakes the thread when it is to end; -1: there is none */
@@ -42,6 +41,13 @@ struct admind_http {
 };
 
 /* ---- one request */
+
+static slot_t *slot_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info == NULL ? NULL : info->socket_context;
+}
 
 static enum MHD_Result count_host(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
 {
@@ -92,11 +98,15 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
                                  .authorization = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization"),
                                  .accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept") };
     admind_answer_t answer;
+    slot_t *slot = slot_of(connection);
     unsigned hosts = 0;
 
     (void)version;
     (void)upload;
     (void)upload_len;
+    if (slot != NULL) {
+        slot->is_idle = false;
+    }
     MHD_get_connection_values(connection, MHD_HEADER_KIND, count_host, &hosts);
     request.many_hosts = hosts > 1;
     request.has_body = (length != NULL && strcmp(length, "0") != 0) ||
@@ -133,7 +143,7 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
     }
     for (size_t i = 0; i < ADMIND_HTTP_CONNECTIONS && info != NULL; i++) {
         if (http->slots[i].fd < 0) {
-            http->slots[i] = (slot_t){ info->connect_fd, admind_loop_mono_us(http->loop) };
+            http->slots[i] = (slot_t){ info->connect_fd, admind_loop_mono_us(http->loop), false };
             *state = &http->slots[i];
             return;
         }
@@ -142,13 +152,14 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
 
 static void on_completed(void *ctx, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     admind_http_t *http = ctx;
+    slot_t *slot = slot_of(connection);
 
     (void)state;
     (void)code;
-    if (info != NULL && info->socket_context != NULL) {
-        ((slot_t *)info->socket_context)->since_us = admind_loop_mono_us(http->loop);
+    if (slot != NULL) {
+        slot->since_us = admind_loop_mono_us(http->loop);
+        slot->is_idle = true;
     }
 }
 
@@ -181,6 +192,40 @@ static int run(admind_http_t *http)
     return MHD_get_timeout(http->daemon, &ms) == MHD_YES && ms < SWEEP_MS ? (int)ms : SWEEP_MS;
 }
 
+static int take_turn(admind_http_t *http)
+{
+    int wait_ms;
+
+    admind_turn_take();
+    admind_loop_read_clocks(http->loop);
+    sweep(http);
+    wait_ms = run(http);
+    admind_turn_give();
+    return wait_ms;
+}
+
+static bool is_busy(const admind_http_t *http)
+{
+    for (size_t i = 0; i < ADMIND_HTTP_CONNECTIONS; i++) {
+        if (http->slots[i].fd >= 0 && !http->slots[i].is_idle) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* No connection is taken any more; who has one and waits for an answer gets it, unless that takes too long. */
+static void leave(admind_http_t *http, struct pollfd *events)
+{
+    int64_t latest_us = admind_loop_mono_us(http->loop) + LEAVE_MS * INT64_C(1000);
+    int wait_ms = take_turn(http);
+
+    while (is_busy(http) && admind_loop_mono_us(http->loop) < latest_us) {
+        (void)poll(events, 1, wait_ms < LEAVE_STEP_MS ? wait_ms : LEAVE_STEP_MS);
+        wait_ms = take_turn(http);
+    }
+}
+
 static void *serve(void *ctx)
 {
     admind_http_t *http = ctx;
@@ -191,13 +236,10 @@ static void *serve(void *ctx)
     for (;;) {
         (void)poll(fds, 2, wait_ms);
         if (atomic_load(&http->stopping)) {
+            leave(http, &fds[1]);
             return NULL;
         }
-        admind_turn_take();
-        admind_loop_read_clocks(http->loop);
-        sweep(http);
-        wait_ms = run(http);
-        admind_turn_give();
+        wait_ms = take_turn(http);
     }
 }
 
@@ -251,23 +293,6 @@ static void on_log(void *ctx, const char *format, va_list args)
     admind_log(ADMIND_DEBUG, "MCPA2602", "http: %s", text);
 }
 
-static int listen_tcp(const struct sockaddr_storage *address, socklen_t len, const char *text, char *error, size_t cap)
-{
-    const int on = 1;
-    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-        (address->ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) ||
-        bind(fd, (const struct sockaddr *)(const void *)address, len) != 0 || listen(fd, 128) != 0) {
-        snprintf(error, cap, "Listen %s: %s", text, strerror(errno));
-        if (fd >= 0) {
-            close(fd);
-        }
-        return -1;
-    }
-    return fd;
-}
-
 static bool start_daemon(admind_http_t *http, int listener)
 {
     http->daemon = MHD_start_daemon(
@@ -277,46 +302,25 @@ static bool start_daemon(admind_http_t *http, int listener)
         (size_t)ADMIND_HTTP_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)ADMIND_HTTP_IDLE_S,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
         MHD_OPTION_UNESCAPE_CALLBACK, leave_escapes, NULL, MHD_OPTION_END);
-    if (http->daemon == NULL) {
-        close(listener);
-        return false;
-    }
-    return start_thread(http);
+    return http->daemon != NULL && start_thread(http);
 }
 
-admind_http_t *admind_http_new(admind_loop_t *loop, const admind_config_t *config, struct admind *admind, char *error, size_t cap)
+admind_http_t *admind_http_new(admind_loop_t *loop, const admind_config_t *config, struct admind *admind, int listener)
 {
     admind_http_t *http = calloc(1, sizeof(*http));
-    struct sockaddr_storage address;
-    socklen_t len;
-    int listener;
 
-    if (http == NULL || !admind_config_address(config->listen, &address, &len)) {
-        free(http);
+    if (http == NULL) {
         return NULL;
     }
     http->loop = loop;
     http->stop_fd = -1;
     http->admind = admind;
-    http->guard = (admind_guard_t){ config->admin_token, address.ss_family != AF_UNIX };
+    http->guard = (admind_guard_t){ config->admin_token, !admind_listener_is_unix(config->listen) };
     for (size_t i = 0; i < ADMIND_HTTP_CONNECTIONS; i++) {
         http->slots[i].fd = -1;
     }
-    if (address.ss_family ==
-        AF_UNIX) { /* who may use it is a matter of its directory and of PeerUser's group (Apache's ProxyPass unix:) */
-        listener = admind_unix_listen(config->listen + 5, config->peer_gid, error, cap);
-        http->unix_path = listener < 0 ? NULL : strdup(config->listen + 5);
-    } else {
-        listener = listen_tcp(&address, len, config->listen, error, cap);
-    }
-    if (listener < 0) {
-        free(http);
-        return NULL;
-    }
     if (!start_daemon(http, listener)) {
-        snprintf(error, cap, "Listen %s: libmicrohttpd cannot be set up", config->listen);
         admind_http_free(&http);
-        return NULL;
     }
     return http;
 }
@@ -329,13 +333,12 @@ void admind_http_free(admind_http_t **slot)
         return;
     }
     *slot = NULL;
+    if (http->daemon != NULL) {
+        (void)MHD_quiesce_daemon(http->daemon); /* the library is not to close the listener */
+    }
     stop_thread(http);
     if (http->daemon != NULL) {
-        MHD_stop_daemon(http->daemon); /* closes the listener as well */
-    }
-    if (http->unix_path != NULL) {
-        unlink(http->unix_path);
-        free(http->unix_path);
+        MHD_stop_daemon(http->daemon);
     }
     free(http);
 }

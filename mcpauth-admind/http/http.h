@@ -7,6 +7,7 @@
 #define ADMIND_HTTP_HTTP_H
 
 #include "config.h"
+#include "http/listener.h"
 #include "loop.h"
 
 #define ADMIND_HTTP_CONNECTIONS      64
@@ -18,9 +19,9 @@
 struct admind;
 typedef struct admind_http admind_http_t;
 
-/* Listens as config says. NULL: error (cap bytes) says why. */
-admind_http_t *admind_http_new(admind_loop_t *loop, const admind_config_t *config, struct admind *admind, char *error,
-                               size_t cap);
+/* Answers on listener, which stays the caller's and open. NULL: no memory, or the library cannot be set up. */
+admind_http_t *admind_http_new(admind_loop_t *loop, const admind_config_t *config, struct admind *admind, int listener);
+/* Requests under way are answered first, for half a second at most. The caller has the turn. */
 void admind_http_free(admind_http_t **http);
 
 #endif

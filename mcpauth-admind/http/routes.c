@@ -8,9 +8,12 @@
 #include "http/views.h"
 
 static const admind_route_t routes[] = {
-    { "/healthz", ADMIND_ROLE_OPEN, admind_view_health },   { "/readyz", ADMIND_ROLE_OPEN, admind_view_ready },
-    { "/metrics", ADMIND_ROLE_ADMIN, admind_view_metrics }, { "/alerts", ADMIND_ROLE_ADMIN, admind_view_alerts },
-    { "/keys", ADMIND_ROLE_ADMIN, admind_view_keys },       { "/status", ADMIND_ROLE_ADMIN, admind_view_status },
+    { "/healthz", ADMIND_ROLE_OPEN, admind_view_health },
+    { "/readyz", ADMIND_ROLE_OPEN, admind_view_ready },
+    { "/metrics", ADMIND_ROLE_ADMIN, admind_view_metrics },
+    { "/alerts", ADMIND_ROLE_ADMIN, admind_view_alerts },
+    { "/keys", ADMIND_ROLE_ADMIN, admind_view_keys },
+    { "/status", ADMIND_ROLE_ADMIN, admind_view_status },
     { "/.well-known/jwks.json", ADMIND_ROLE_OPEN, admind_view_jwks },
 };
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))

@@ -9,8 +9,8 @@
 #include "base/text.h"
 #include "issuer/keyring.h"
 
-#define NUMBER_TEXT(n)  #n
-#define NUMBER(n)       NUMBER_TEXT(n)
+#define NUMBER_TEXT(n)   #n
+#define NUMBER(n)        NUMBER_TEXT(n)
 #define BODY_FIRST_BYTES 8192
 #define BODY_MAX_BYTES   (16 * 1024 * 1024) /* 256 issuers of 64 keys, or 1024 children, are a fraction */
 

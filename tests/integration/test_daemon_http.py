@@ -324,8 +324,7 @@ def test_a_policy_is_taken_and_a_bad_one_does_not_replace_it(world):
 def test_a_unix_listener_serves_too(world):
     path = world.dirs.run / "admin.sock"
     admind = world.admind(f"Listen unix:{path}", start=False)
-    from harness.process import Process
-    admind.process = Process(admind._argv(), admind.log_path, env=admind._env(), cwd=admind.folder)
+    admind.start_unasked()
     wait_until(path.exists, 5, admind.log)
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(10)

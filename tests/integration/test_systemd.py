@@ -12,7 +12,6 @@ import pytest
 
 from harness import wait_until
 from harness.admind import USER
-from harness.process import Process
 
 
 class Manager:
@@ -52,7 +51,7 @@ def test_ready_is_said_when_both_doors_are_open(world, abstract):
     admind = world.admind(start=False, env={"NOTIFY_SOCKET": abstract.name})
     peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        admind.process = Process(admind._argv(), admind.log_path, env=admind._env(), cwd=admind.folder)
+        admind.start_unasked()
         assert abstract.next()["READY"] == "1"
         peer.connect(str(world.dirs.socket))
         assert admind.get("/healthz").status == 200

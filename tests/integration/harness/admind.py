@@ -100,7 +100,7 @@ class Admind:
         """Starts and waits for /healthz. After stop() or kill() it may be started again, on the same directories."""
         if not self.program.exists():
             raise AssertionError(f"{paths.built_program('mcpauth-admind')} is not built")
-        self.process = Process(self._argv(), self.log_path, env=self._env(), cwd=self.folder)
+        self.start_unasked()
 
         def healthy():
             if not self.process.alive:
@@ -116,6 +116,10 @@ class Admind:
             self.process.kill()
             raise
         return self
+
+    def start_unasked(self):
+        """Starts and waits for nothing: it may listen elsewhere, or be meant to fail."""
+        self.process = Process(self._argv(), self.log_path, env=self._env(), cwd=self.folder)
 
     def stop(self):
         if self.process:
