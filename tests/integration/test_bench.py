@@ -20,7 +20,7 @@ from harness import BUILD, SOURCE, client
 sys.path.insert(0, str(SOURCE / "tests" / "bench"))
 
 import instructions  # noqa: E402
-from web import callgrind, cases, counts, cpu, figures, rounds, table, tokens, variants, wrk  # noqa: E402
+from web import callgrind, cases, counts, cpu, figures, parts, rounds, table, tokens, variants, wrk  # noqa: E402
 
 MCPAUTH, LIMIT = "mcpauth", "mcpauth, subject limit"
 
@@ -192,8 +192,8 @@ def test_a_ratio_is_one_of_its_round():
     found = figures.find_cell(a_run()["results"], "static", MCPAUTH)["figures"]
     assert (found["ratio"], found["ratio_least"], found["ratio_most"]) == (0.75, 0.5, 0.9)
     assert found["over_us"] == 4
-    assert figures.bars(a_run()["results"]) == [("static", MCPAUTH, "ratio", 0.90, 0.75, False), ("static", MCPAUTH, "over_us", 4, 4, True),
-                                                 ("static", MCPAUTH, "instructions_over", 40_000, None, None)]
+    assert figures.bars(a_run()["results"]) == [("static", MCPAUTH, "ratio", 0.90, 0.75, False, None), ("static", MCPAUTH, "over_us", 4, 4, True, None),
+                                                 ("static", MCPAUTH, "instructions_over", 40_000, None, None, None)]
 
 
 def test_a_difference_of_two_variants_is_one_of_its_round():
@@ -202,10 +202,10 @@ def test_a_difference_of_two_variants_is_one_of_its_round():
     results[0]["cells"].append(off)
     figures.add_figures(results)
     assert figures.between_us(results, "static", MCPAUTH, "mcpauth, audit off") == 2
-    assert figures.bars(results)[-1] == ("static", "mcpauth, less: mcpauth, audit off", "pair_us", 1.5, 2, False)
+    assert figures.bars(results)[-1] == ("static", "mcpauth, less: mcpauth, audit off", "pair_us", None, 2, None, None)
     off["rounds"] = [row(4, 1, 12)]
-    assert figures.bars(results)[-1] == ("static", "mcpauth, less: mcpauth, audit off", "pair_us", 1.5, None, None)
-    assert "sending | ≤ 1.5 | not measured | |\n" in table.markdown({**a_run(), "results": results})
+    assert figures.bars(results)[-1] == ("static", "mcpauth, less: mcpauth, audit off", "pair_us", None, None, None, None)
+    assert "sending |  | not measured | |  |\n" in table.markdown({**a_run(), "results": results})
 
 
 def test_a_bar_without_a_figure_is_not_measured_and_never_held():
@@ -213,7 +213,39 @@ def test_a_bar_without_a_figure_is_not_measured_and_never_held():
     cell = figures.find_cell(results, "static", MCPAUTH)
     cell["error"] = "round 3: 1 of 9 was denied"
     figures.add_figures(results)
-    assert [bar[-2:] for bar in figures.bars(results)] == [(None, None)] * 3
+    assert [(bar.value, bar.holds) for bar in figures.bars(results)] == [(None, None)] * 3
+
+
+MICRO = """                                             ns      least  x reference
+(making a name)                           70.00      65.58       0.4115
+limit decision, and a name               371.00     200.68       1.4866
+JSON-RPC scan, 100 KB tools/call           0.08       0.06       0.0005 a byte
+audit commit, durability=process        1499.00    1206.42       9.1650
+"""
+SPEED = "+H:16\n+F2:2:2048:3408.5:50000.0\n+F4:3:256:41940.0:12500.0\n+F6:0:253:Ed25519:19322.7:8000.0\n"
+
+
+def test_a_bar_on_a_part_is_held_by_the_part_alone():
+    found = {"micro": parts.parse_micro(MICRO), "verify_us": parts.parse_speed(SPEED)}
+    assert found["verify_us"] == {"RS256": 20, "ES256": 80, "EdDSA": 125}
+    held = figures.bars([], found)
+    assert [(bar.variant, bar.limit, bar.value, bar.holds) for bar in held] == [
+        ("audit commit, durability=process", 1500, 1499, True), ("limit decision, and a name", 300, 301, False), ("JSON-RPC scan, 100 KB tools/call", 3, 0.08, True)]
+    text = table.markdown({**a_run(), "parts": found})
+    assert "| a part | limit decision, and a name | CPU ns, alone | ≤ 300 | 301.00 | **no** |  |\n" in text and "RS256 20.0 µs, ES256 80.0 µs, EdDSA 125.0 µs" in text
+
+
+def test_the_floor_is_of_the_same_case_and_has_the_signature_where_one_is_verified():
+    run = a_run()
+    results = run["results"]
+    results[0]["cells"].append({"variant": variants.PLUMBING, "rounds": [row(1, 80, 11), row(2, 180, 23), row(3, 380, 8)], "unsupported": None, "error": None})
+    results.append({**results[0], "case": "static-bad", "title": "bad", "cells": results[0]["cells"]})
+    figures.add_figures(results)
+    held = {(bar.case, bar.figure): bar.floor for bar in figures.bars(results, {"micro": parts.parse_micro(MICRO), "verify_us": parts.parse_speed(SPEED)})}
+    assert held["static", "ratio"] == 0.9 and held["static", "over_us"] == 3 and held["static", "instructions_over"] is None
+    assert held["static-bad", "over_us"] == 23 and held["static-bad", "fetches"] is None
+    assert {bar.floor for bar in figures.bars(results) if bar.case == "static-bad"} == {None}, "what a signature costs is not known"
+    assert "| ≥ 0.9 | 0.75 | **no** | 0.90 |\n" in table.markdown(run)
 
 
 def test_nothing_is_compared_with_a_bare_server_that_answered_wrong():

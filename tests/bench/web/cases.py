@@ -51,8 +51,8 @@ class Group:
 CASES = {c.name: c for c in (
     Case("static", "1 KB file, a known token", STATIC, KNOWN, (BARE, AGAIN, PLUMBING, US, NO_AUDIT, *PEERS, "nginx")),
     Case("static-distinct", f"1 KB file, {COUNT:,} tokens in turn", STATIC, DISTINCT, (BARE, US, *PEERS), again=True),
-    Case("static-new", "1 KB file, each token for the first time", STATIC, DISTINCT, (BARE, NEVER_SEEN, *PEERS)),
-    Case("static-bad", "1 KB file, each signature bad", STATIC, BAD, (BARE, US, *PEERS)),
+    Case("static-new", "1 KB file, each token for the first time", STATIC, DISTINCT, (BARE, PLUMBING, NEVER_SEEN, *PEERS)),
+    Case("static-bad", "1 KB file, each signature bad", STATIC, BAD, (BARE, PLUMBING, US, *PEERS)),
     Case("static-over", "1 KB file, over the limit", LIMITED, KNOWN,
          (BARE, "mcpauth, subject limit", "mcpauth, address limit", "nginx", "nginx, limit_req"), over=True),
     Case("proxy", "reverse proxy, a known token", PROXY, KNOWN, (BARE, AGAIN, PLUMBING, US, NO_AUDIT, *PEERS, *PROXIES)),

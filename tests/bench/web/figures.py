@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """From rounds to figures: medians, each ratio and each difference taken within its round."""
 import statistics
+from typing import NamedTuple
 
-from .variants import AGAIN, BARE, US
+from .variants import AGAIN, BARE, PLUMBING, US
 
 # The bars: case, variant, figure, limit, whether more is better. All in the group that runs event on one core with RS256.
 BARS = (
@@ -10,10 +11,28 @@ BARS = (
     ("static-new", "mcpauth, never seen", "over_us", 30, False),
     ("static-bad", US, "over_us", 28, False), ("static-bad", US, "fetches", 0, False),
 )
-# Bars on what one variant takes more CPU than another, over a divisor: an audit record, and the scan of 102,400 bytes in ns a byte.
+# On what one variant takes more CPU than another, over a divisor: the scan of 102,400 bytes in ns a byte. And what has no limit: an audit record with all
+# that is done for it.
 PAIR_BARS = (
-    ("static", US, "mcpauth, audit off", "pair_us", 1.5, 1), ("rpc-100k", US, "mcpauth, body not inspected", "ns_byte", 3, 102.4),
+    ("static", US, "mcpauth, audit off", "pair_us", None, 1), ("rpc-100k", US, "mcpauth, body not inspected", "ns_byte", 3, 102.4),
 )
+# On a part alone, by ../micro.c: name, what is no part of it, limit in ns.
+PART_BARS = (
+    ("audit commit, durability=process", None, 1500), ("limit decision, and a name", "(making a name)", 300), ("JSON-RPC scan, 100 KB tools/call", None, 3),
+)
+# Where each token's signature is verified.
+VERIFIED = ("static-new", "static-bad")
+
+
+class Bar(NamedTuple):
+    """value, holds: None where there is no figure. floor: what httpd's own modules take for a part of it, and OpenSSL for the signature; None: not known."""
+    case: str
+    variant: str
+    figure: str
+    limit: float
+    value: float
+    holds: bool
+    floor: float = None
 
 
 def median(rows, name):
@@ -79,16 +98,32 @@ def between_us(results, case, variant, other):
     return statistics.median(both) if both else None
 
 
-def bars(results):
-    """[(case, variant, figure, limit, value, whether it holds)] of what is in the run; the last two are None where there is no figure."""
+def floor(results, parts, case, figure):
+    """What no module could save on the machine of this run, where that was measured."""
+    cell = find_cell(results, case, PLUMBING)
+    value = cell["figures"].get(figure) if cell and cell["figures"] else None
+    if value is None or case not in VERIFIED:
+        return value
+    return value + parts["verify_us"]["RS256"] if parts and figure == "over_us" else None
+
+
+def _part_bars(parts):
+    for name, less, limit in PART_BARS:
+        value = parts["micro"][name] - (parts["micro"][less] if less else 0)
+        yield Bar("", name, "part_ns", limit, value, value <= limit)
+
+
+def bars(results, parts=None):
+    """[Bar] of what is in the run; parts: of parts.measure()."""
     found = []
     for case, variant, figure, limit, more in BARS:
         if cell := find_cell(results, case, variant):
             value = {**cell["figures"], **cell}.get(figure) if cell["figures"] else None
-            found.append((case, variant, figure, limit, value, None if value is None else value >= limit if more else value <= limit))
+            found.append(Bar(case, variant, figure, limit, value, None if value is None else value >= limit if more else value <= limit,
+                             floor(results, parts, case, figure)))
     for case, variant, other, figure, limit, divisor in PAIR_BARS:
         if find_cell(results, case, variant) and find_cell(results, case, other):
             more_us = between_us(results, case, variant, other)
             value = None if more_us is None else more_us / divisor
-            found.append((case, f"{variant}, less: {other}", figure, limit, value, None if value is None else value <= limit))
-    return found
+            found.append(Bar(case, f"{variant}, less: {other}", figure, limit, value, None if None in (value, limit) else value <= limit))
+    return found + list(_part_bars(parts) if parts else ())

@@ -6,7 +6,7 @@ import re
 import textwrap
 
 from . import figures, machine
-from .variants import BARE
+from .variants import BARE, PLUMBING
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 HEAD = ("| | requests/s | of bare (least–most) | CPU µs | over bare | daemon µs | p50 / p99 µs | answers | instructions |\n"
@@ -74,25 +74,43 @@ def markdown(run, folded=False):
     if run["remark"]:
         parts.append(f"**{run['remark']}**")
     if folded:
-        parts += [_rows(results[:1]), _bars(results)]
+        parts += [_rows(results[:1]), _bars(run)]
         if results[1:]:
             parts += [f"<details><summary>{len(results) - 1} more: other tokens, reverse proxy, tools/call, algorithms, cores, prefork</summary>",
                       _rows(results[1:]), "</details>"]
     else:
-        parts += [_rows(results), _bars(results)]
+        parts += [_rows(results), _bars(run)]
     return "\n\n".join(p for p in parts if p) + "\n"
 
 
 UNITS = {"ratio": "throughput of bare", "over_us": "CPU µs over bare, without the daemon's", "instructions_over": "instructions over bare", "fetches": "fetches of keys",
-         "pair_us": "CPU µs: audit record, commit, sending", "ns_byte": "CPU ns a byte: scan of the message"}
+         "pair_us": "CPU µs: audit record, commit, sending", "ns_byte": "CPU ns a byte: scan of the message", "part_ns": "CPU ns, alone"}
+BAR_HEAD = ["| case | | | limit | measured | holds | floor |", "|---|---|---|--:|--:|---|--:|"]
 
 
-def _bars(results):
-    titles = {r["case"]: r["title"] for r in results}
-    rows = [f"| {titles[case]} | {variant} | {UNITS[figure]} | {'≥' if figure == 'ratio' else '≤'} {limit:,} | "
-            + ("not measured | |" if value is None else f"{value:,.2f} | {'yes' if holds else '**no**'} |")
-            for case, variant, figure, limit, value, holds in figures.bars(results)]
-    return "\n".join(["**What mcpauth is to keep**", "", "| case | | | limit | measured | holds |", "|---|---|---|--:|--:|---|", *rows]) if rows else ""
+def _bar(bar, titles):
+    sign = "≥" if bar.figure == "ratio" else "≤"
+    limit = "" if bar.limit is None else f"{sign} {bar.limit:,}"
+    measured = "not measured | |" if bar.value is None else f"{bar.value:,.2f} | {'' if bar.holds is None else 'yes' if bar.holds else '**no**'} |"
+    low = "" if bar.floor is None else f"{bar.floor:,.2f}"
+    return f"| {titles.get(bar.case, 'a part')} | {bar.variant} | {UNITS[bar.figure]} | {limit} | {measured} {low} |"
+
+
+def _floors(run):
+    parts = run.get("parts")
+    if not parts:
+        return ""
+    verified = ", ".join(f"{alg} {us:.1f} µs" for alg, us in parts["verify_us"].items())
+    return textwrap.fill(
+        f'Floor: of the same rounds, what httpd\'s own modules take for the same headers, an id, a regular expression on the token\'s header and a line of a log '
+        f'("{PLUMBING}"), and beside that, where signatures are verified, what OpenSSL takes for one alone on this machine (`openssl speed`: {verified}). A part: by '
+        "`tests/bench/micro`, in the same run.", 150)
+
+
+def _bars(run):
+    titles = {r["case"]: r["title"] for r in run["results"]}
+    rows = [_bar(bar, titles) for bar in figures.bars(run["results"], run.get("parts"))]
+    return "\n".join(["**What mcpauth is to keep**", "", *BAR_HEAD, *rows, "", _floors(run)]).rstrip() if rows else ""
 
 
 def _replace(path, text):
