@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "context.h"
 
+#include <stdatomic.h>
+
 #include "apr_strings.h"
 
 #include "child.h"
@@ -217,7 +219,8 @@ bool mod_mcp_is_dressed(const request_rec *r, const mod_mcp_dir_t *dir)
 
 int mod_mcp_hide_credential(request_rec *r)
 {
-    static const module *http;
+    static const module *_Atomic known; /* by every thread that looks for it, all find the same */
+    const module *http = atomic_load_explicit(&known, memory_order_relaxed);
     const char *value;
 
     if (!mod_mcp_global()->guarded || r->main || r->prev) {
@@ -225,6 +228,7 @@ int mod_mcp_hide_credential(request_rec *r)
     }
     if (!http) {
         http = ap_find_linked_module("http_core.c");
+        atomic_store_explicit(&known, http, memory_order_relaxed);
     }
     if (!http || !APLOG_R_MODULE_IS_LEVEL(r, http->module_index, APLOG_TRACE4)) {
         return DECLINED;
