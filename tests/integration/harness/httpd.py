@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from . import client, paths
-from .process import Process, free_port, port_answers, wait_until
+from .process import Process, free_port, listen_on, port_answers, wait_until
 
 # What a module needs loaded before it.
 NEEDS = {
@@ -201,13 +201,13 @@ class Httpd:
         return self
 
     def graceful(self, timeout=30):
-        """SIGUSR1; returns when the new generation has said so and answers."""
-        before = len(READY.findall(self.error_log()))
+        """SIGUSR1; returns when the new generation has said so and answers, and no child of the old one takes a connection any more."""
+        before, old = len(READY.findall(self.error_log())), self.children()
         self.process.send_signal(signal.SIGUSR1)
         wait_until(lambda: not self.process.alive or len(READY.findall(self.error_log())) > before, timeout, lambda: "graceful restart\n" + self.said())
         if not self.process.alive:
             raise HttpdFailed("httpd ended at the graceful restart:\n" + self.said())
-        wait_until(lambda: port_answers(self.port), timeout, "httpd answers after the graceful restart")
+        wait_until(lambda: port_answers(self.port) and not listen_on(old, self.port), timeout, "the new children alone answer after the graceful restart")
 
     def stop(self):
         if self.process:

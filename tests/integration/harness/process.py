@@ -48,16 +48,21 @@ def free_port():
     raise RuntimeError("no free port")
 
 
+LOOK_S = 1.0  # between two looks counts as this at the most: a machine that stands still for ten seconds has given nobody ten seconds
+
+
 def wait_until(condition, timeout=10.0, what="the condition", interval=0.02):
     """Polls until condition() is true and returns its value; AssertionError with `what` (text or function) after the deadline."""
-    deadline = time.monotonic() + timeout * paths.PATIENCE
+    left, looked = timeout * paths.PATIENCE, time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        if left < 0:
             raise AssertionError(f"not within {timeout * paths.PATIENCE:g} s: {what() if callable(what) else what}")
         time.sleep(interval)
+        now = time.monotonic()
+        left, looked = left - min(now - looked, LOOK_S), now
 
 
 def port_answers(port, host="127.0.0.1"):
@@ -66,6 +71,31 @@ def port_answers(port, host="127.0.0.1"):
             return True
     except OSError:
         return False
+
+
+def socket_answers(path):
+    """Whether somebody listens on this Unix socket: its name is there a moment earlier."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(1)
+        try:
+            s.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+def listen_on(pids, port):
+    """Those of these processes that have a socket open that listens on this port."""
+    with open("/proc/net/tcp", encoding="ascii") as f:
+        sockets = {f"socket:[{words[9]}]" for words in map(str.split, f) if words[3] == "0A" and int(words[1].split(":")[1], 16) == port}
+    found = set()
+    for pid in pids:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+            for n in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(FileNotFoundError):  # it closed that one
+                    if os.readlink(f"/proc/{pid}/fd/{n}") in sockets:
+                        found.add(pid)
+    return found
 
 
 # setresuid, setresgid, setgroups by number: libc's own change every thread of the process, and others of ours are at work.

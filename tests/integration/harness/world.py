@@ -186,7 +186,8 @@ class Stack:
                    lambda: f"the daemon has the keys of {self.issuer.url}\n{self.admind.log()}\n{self.httpd.said()}")
         def every_child_has_keys():
             linked = self.admind.get("/status").json()["children"]
-            return len(linked) >= max(1, len(self.httpd.children())) and all(child["issuers_with_keys"] for child in linked)
+            children = set(self.httpd.children())
+            return children and children <= {child["pid"] for child in linked if child["issuers_with_keys"]}
 
         wait_until(every_child_has_keys, timeout, lambda: f"{len(self.httpd.children())} children have keys\n{self.admind.log()}\n{self.httpd.said()}")
 
