@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the daemon forwards the journal to: a syslog server (TCP or TLS, octet counting) and an OTLP/HTTP collector, without any of our code."""
+import contextlib
 import json
 import re
 import socket
@@ -58,7 +59,7 @@ class SyslogServer:
         self.chunk = 65536
         self.room = 0
         self.faults = []
-        self.port = 0
+        self.port = free_port()  # of nobody else's choice: it is shut and opened again
         self.listener = None
         self.open = []
         self.start()
@@ -68,7 +69,6 @@ class SyslogServer:
         self.listener = socket.create_server((self.host, self.port), backlog=16)
         if self.room:
             self.listener.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, self.room)
-        self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self.listener, self.stopped), daemon=True).start()
         return self
 
@@ -122,7 +122,8 @@ class SyslogServer:
         """Every connection is closed in order, from the side that reads."""
         open_now, self.open = self.open, []
         for connection in open_now:
-            connection.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # the other side was first
+                connection.shutdown(socket.SHUT_RDWR)
             connection.close()
 
     def kill(self):
@@ -183,10 +184,12 @@ action(type="omfile" file="{self.out}" template="all")
             self.process.kill()
 
     def lines(self):
-        return self.out.read_text().splitlines() if self.out.exists() else []
+        """What was written so far, which may end in the middle of a letter."""
+        return self.out.read_text(errors="replace").splitlines() if self.out.exists() else []
 
     def ids(self):
-        return {(m.group(1), int(m.group(2))) for m in (re.match(r'\[mcpauth@32473 instance="(\w+)" seq="(\d+)"', line) for line in self.lines()) if m}
+        """Of the messages that stand there whole. One may stand behind the half of another that rsyslogd was killed over."""
+        return {(m.group(1), int(m.group(2))) for m in (re.match(r'.*\[mcpauth@32473 instance="(\w+)" seq="(\d+)".*\}$', line) for line in self.lines()) if m}
 
 
 class Collector:
@@ -199,7 +202,7 @@ class Collector:
         self.requests = []  # taken ones
         self.times = []
         self.server = None
-        self.port = 0
+        self.port = free_port()
         self.start()
 
     def start(self):
@@ -230,7 +233,6 @@ class Collector:
                 pass
 
         self.server = Server(("127.0.0.1", self.port), Handler)
-        self.port = self.server.server_address[1]
         if self.tls:
             self.server.socket = self.tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
