@@ -239,6 +239,8 @@ class Upstream:
                 handler.wfile.flush()
         if pieces and not told:
             handler.wfile.write(b"0\r\n\r\n")
+        elif not told:
+            handler.close_connection = True  # nothing else tells where such an answer ends
 
     def _sse(self, handler):
         stream = queue.Queue()
