@@ -7,7 +7,8 @@ import pytest
 from harness.process import wait_until
 from webhook import Hook
 
-RULE = "Alert auth_failures threshold=10 window=4s by=address,location\n"
+# Of eleven failures all must fall into one window, on a busy machine too.
+RULE = "Alert auth_failures threshold=10 window=10s by=address,location\n"
 
 
 @pytest.fixture
@@ -41,19 +42,17 @@ def test_eleven_failures_are_told_everywhere_and_resolve_by_themselves(world, ho
     admind.wait_journal(10, reason="signature_bad")
     assert admind.firing("auth_failures") == []
     guess(stack, 1)
-    wait_until(lambda: admind.firing("auth_failures"), 3, lambda: admind.get("/alerts").text)
-    alert, = admind.firing("auth_failures")
+    alert, = wait_until(lambda: admind.firing("auth_failures"), 10, lambda: admind.get("/alerts").text)
     assert alert["labels"] == {"address": "127.0.0.1", "location": "/mcp"}
     assert alert["severity"] == "warning" and alert["value"] >= 11 and alert["startsAt"] and alert["endsAt"] is None
     assert firing_metric(admind) == 1
-    wait_until(lambda: hook.of("auth_failures", "firing"), 5, lambda: f"{hook.messages}")
-    wait_until(lambda: alertmanager.alerts("auth_failures"), 5, "Alertmanager has it")
-    told, = alertmanager.alerts("auth_failures")
+    wait_until(lambda: hook.of("auth_failures", "firing"), 10, lambda: f"{hook.messages}")
+    told, = wait_until(lambda: alertmanager.alerts("auth_failures"), 10, "Alertmanager has it")
     assert told["labels"]["address"] == "127.0.0.1" and told["labels"]["location"] == "/mcp" and told["status"]["state"] == "active"
     assert told["annotations"]["summary"] == alert["summary"] and told["startsAt"] == alert["startsAt"]
-    # Five left in the window after four seconds or so, and four more of quiet.
-    wait_until(lambda: not admind.firing("auth_failures"), 15, lambda: admind.get("/alerts").text)
-    wait_until(lambda: hook.of("auth_failures", "resolved"), 5, lambda: f"{hook.messages}")
+    # Five left in the window after ten seconds or so, and ten more of quiet.
+    wait_until(lambda: not admind.firing("auth_failures"), 40, lambda: admind.get("/alerts").text)
+    wait_until(lambda: hook.of("auth_failures", "resolved"), 10, lambda: f"{hook.messages}")
     wait_until(lambda: not [a for a in alertmanager.alerts("auth_failures") if a["status"]["state"] == "active"], 10, "Alertmanager lets go of it")
     resolved, = hook.of("auth_failures", "resolved")
     assert resolved["fingerprint"] == alert["fingerprint"] and resolved["startsAt"] == alert["startsAt"] and resolved["endsAt"] > alert["startsAt"]

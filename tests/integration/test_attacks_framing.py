@@ -33,7 +33,7 @@ def test_a_length_in_disguise_is_refused_and_the_connection_closed(attacks, line
     """What follows is never taken for a request."""
     count = len(attacks.stack.upstream.requests)
     data = request(attacks, [*lines, *([bearer(attacks.stack.token())] if with_token else [])], CHUNKED + HIDDEN, close=False)
-    received = attacks.stack.httpd.raw(data, timeout=1.5)
+    received = attacks.stack.httpd.raw(data)
     assert statuses(received) == [400], received[:300]
     assert len(attacks.stack.upstream.requests) == count
 
@@ -43,10 +43,10 @@ def test_a_length_in_disguise_is_refused_and_the_connection_closed(attacks, line
 def test_65_both_lengths_end_the_connection(attacks, order):
     """Nobody is asked to agree on where the request ends: there is no second one."""
     with attacks.stack.upstream.untouched():
-        received = attacks.stack.httpd.raw(request(attacks, order, CHUNKED + HIDDEN, close=False), timeout=1.5)
+        received = attacks.stack.httpd.raw(request(attacks, order, CHUNKED + HIDDEN, close=False))
     assert statuses(received) == [401] and b"Connection: close" in received, received[:300]
     count = len(attacks.stack.upstream.requests)
-    received = attacks.stack.httpd.raw(request(attacks, [*order, bearer(attacks.stack.token())], CHUNKED + HIDDEN, close=False), timeout=1.5)
+    received = attacks.stack.httpd.raw(request(attacks, [*order, bearer(attacks.stack.token())], CHUNKED + HIDDEN, close=False))
     assert statuses(received) == [200] and b"Connection: close" in received, received[:300]
     assert len(attacks.stack.upstream.requests) == count + 1
     assert attacks.stack.upstream.last.path == "/mcp" and attacks.stack.upstream.last.body == b""
@@ -75,10 +75,10 @@ def test_a_broken_chunked_body_hides_nothing(attacks, body):
     """Without a token nothing reaches the upstream; with one, whatever httpd makes of it, the request behind it is no second one."""
     stack = attacks.stack
     with stack.upstream.untouched():
-        received = stack.httpd.raw(request(attacks, ["Transfer-Encoding: chunked"], body + HIDDEN, close=False), timeout=1.5)
+        received = stack.httpd.raw(request(attacks, ["Transfer-Encoding: chunked"], body + HIDDEN, close=False))
     assert statuses(received)[0] in (400, 401) and set(statuses(received)) <= {400, 401}, received[:300]
     before = len(stack.upstream.requests)
-    received = stack.httpd.raw(request(attacks, [bearer(stack.token()), "Transfer-Encoding: chunked"], body + HIDDEN, close=False), timeout=1.5)
+    received = stack.httpd.raw(request(attacks, [bearer(stack.token()), "Transfer-Encoding: chunked"], body + HIDDEN, close=False))
     assert not [s for s in statuses(received) if s >= 500], received[:300]
     assert not [r for r in stack.upstream.requests[before:] if "hidden" in r.path or "mallory" in str(r.headers)]
 

@@ -91,7 +91,8 @@ def test_tls_receivers_are_verified(world):
         arrived(good, source.ids())
         arrived(collector, source.ids())
         wait_until(lambda: all(metric(admind, "failures_total", n) >= 1 for n in ("bad", "otel-bad")), 10, admind.log)
-        assert other.messages == [] and other.refused_handshakes >= 1
+        wait_until(lambda: other.refused_handshakes >= 1, 10, "the other end to see it")
+        assert other.messages == []
         for name in ("bad", "otel-bad"):
             assert metric(admind, "records_total", name) == 0 and "certificate" in forward(admind, name)["last_error"]
             assert metric(admind, "backlog_bytes", name) > 0
@@ -230,7 +231,7 @@ def test_retry_after_is_kept(world, collector):
     admind = world.admind(f"Forward otlp {collector.url}")
     source = Source(admind)
     source.write(3)
-    wait_until(lambda: collector.asked == 1, 10, admind.log)
+    wait_until(lambda: collector.asked >= 1, 10, admind.log)
     collector.status = 200
     arrived(collector, source.ids(), 30)
     assert collector.times[1] - collector.times[0] >= 5

@@ -46,6 +46,7 @@ def test_what_is_let_in_has_a_decision_and_an_end_and_a_refusal_only_an_end(worl
     for name, status in (("none", 401), ("scope", 403)):
         decisions, ends = records(s, name)
         assert not decisions and [r["status"] for r in ends] == [status]
+    s.admind.wait_journal(4)  # counted, too
     total = s.admind.metric("mcpauth_requests_total", location="/mcp", method="POST", code="200", decision="allow")
     assert total == 1
 

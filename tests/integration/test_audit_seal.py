@@ -95,6 +95,7 @@ def test_seal_comes_by_itself_and_is_shown(world):
     assert admind.get("/status").json()["journal"]["unsealed_lines"] == 3 and admind.metric("mcpauth_audit_unsealed_lines") == 3
     wait_until(admind.seals, 60, "the seal of three lines")
     anchor = newest(admind)
+    wait_until(lambda: "seal" in admind.get("/status").json()["journal"], 10, "the daemon tells of it")  # its line stands there before it is on disk
     journal = admind.get("/status").json()["journal"]
     assert journal["seal"] == anchor and journal["unsealed_lines"] == 0 and len(journal["seal_key"]) == 16
     assert admind.metric("mcpauth_audit_seal_epoch") == 0 and admind.metric("mcpauth_audit_seal_timestamp_seconds") > 1.7e9

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from harness.admind import USER
-from harness.process import free_port, wait_until
+from harness.process import free_port, socket_answers, wait_until
 
 GOOD, BAD, USAGE, UNREACHABLE = 0, 1, 2, 3
 
@@ -106,7 +106,7 @@ def test_configuration_of_the_daemon_tells_where_it_listens_and_its_token(world)
     argv = admind._argv()
     daemon = subprocess.Popen(argv, env=admind._env(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
     try:
-        wait_until(listen.exists, 10, "the socket")
+        wait_until(lambda: socket_answers(listen), 10, "the socket")
         done = admind.ctl("alerts", "--config", admind.conf_path)
         assert done.returncode == GOOD and "no alerts" in done.stdout, done.stderr
         refused = admind.ctl("alerts", "--url", f"unix:{listen}")

@@ -262,7 +262,7 @@ def test_systemd_is_told_what_happens(world):
         systemd.bind(str(path))
         os.chmod(path, 0o666)
         systemd.settimeout(10)
-        admind = world.admind(env={"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "200000"})
+        admind = world.admind(env={"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "2000000"})  # not so often that a slow reader's queue is full
         seen = [systemd.recv(4096).decode()]
         assert seen == [f"READY=1\nSTATUS=serving {world.dirs.socket} and 127.0.0.1:{admind.port}"]
         message = systemd.recv(4096).decode()

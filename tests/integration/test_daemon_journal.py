@@ -105,6 +105,7 @@ def test_an_orderly_restart_and_a_reload_keep_the_counters(world):
     writers[0].start()
     time.sleep(0.2)
     admind.reload()
+    wait_until(lambda: admind.log().count("MCPA2000") == 2, 15, admind.log)
     time.sleep(0.2)
     assert admind.stop() == 0
     admind.start()

@@ -2,6 +2,7 @@
 """What is all different leaves nothing behind: thousands of tokens, subjects, key ids and addresses make no child and no daemon larger, and no series more.
 And what is configured elsewhere costs a request nothing: instructions by callgrind, the same on a busy machine. tests/bench has both at full length."""
 import sys
+import time
 
 import pytest
 
@@ -22,6 +23,7 @@ instruments = pytest.mark.skipif(SANITIZE or VALGRIND, reason="allocators of ins
 
 @instruments
 def test_thousands_of_everything_leave_nothing_behind(world):
+    began = time.monotonic()
     flood = Flood(world, failing_addresses=64)
     flood.send(WARM_UP)
     before = flood.sizes()
@@ -32,7 +34,7 @@ def test_thousands_of_everything_leave_nothing_behind(world):
     assert after["series"] == before["series"], (before, after)
     assert after["child KiB"] - before["child KiB"] < most, (before, after)
     assert after["daemon KiB"] - before["daemon KiB"] < most, (before, after)
-    assert flood.issuer.count("jwks") <= 3, "invented key ids cost no fetch but one in 30 seconds"
+    assert flood.issuer.count("jwks") <= 2 + (time.monotonic() - began) // 30, "invented key ids cost no fetch but one in 30 seconds"
 
 
 @instruments

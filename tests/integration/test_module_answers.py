@@ -133,7 +133,7 @@ def test_a_refusal_keeps_the_connection_usable(answers):
 
 
 def test_a_refusal_does_not_wait_for_the_body(answers):
-    with socket.create_connection(("127.0.0.1", answers.httpd.port), timeout=5) as s:
+    with socket.create_connection(("127.0.0.1", answers.httpd.port), timeout=30) as s:
         s.sendall(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n{")
         assert s.recv(4096).startswith(b"HTTP/1.1 401 ")
 
@@ -220,7 +220,7 @@ def test_events_flow_unbuffered(answers):
     wait_until(lambda: answers.upstream.open_streams == 1, what="the stream is open")
     for n in range(3):
         answers.upstream.push(f"event {n}")
-        wait_until(lambda: f"data: event {n}".encode() in reader.data, 2, f"event {n} arrives at once")
+        wait_until(lambda: f"data: event {n}".encode() in reader.data, what=f"event {n} arrives before the next is sent")
     head = reader.data.split(b"\r\n\r\n")[0].decode()
     assert f"Access-Control-Allow-Origin: {APP}" in head and "X-Content-Type-Options: nosniff" in head and "text/event-stream" in head
     answers.upstream.end_streams()

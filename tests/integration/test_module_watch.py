@@ -9,8 +9,10 @@ import time
 
 import pytest
 
-from harness import h2_request, wait_until
+from harness import h2_request, paths, wait_until
 from module_parts import fixed_stack
+
+BRIEF = 3 * paths.PATIENCE  # seconds that a token lives, for its stream to be open by then
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
@@ -122,8 +124,8 @@ def test_server_learns_at_once_that_the_client_left(quiet):
 
 def test_a_client_that_stays_keeps_its_stream(quiet):
     s = quiet
-    with open_stream(s, "/long/stays", s.token(expires_in=2)) as client:
-        client.settimeout(4)
+    with open_stream(s, "/long/stays", s.token(expires_in=BRIEF)) as client:
+        client.settimeout(BRIEF + 2)
         with pytest.raises(TimeoutError):
             client.recv(1)
     wait_until(lambda: "/long/stays" in s.upstream.ended, 10, "the end")
@@ -131,7 +133,7 @@ def test_a_client_that_stays_keeps_its_stream(quiet):
 
 def test_a_stream_ends_with_its_token(quiet):
     s = quiet
-    with open_stream(s, "/mcp/expires", s.token(expires_in=3)) as client:
+    with open_stream(s, "/mcp/expires", s.token(expires_in=BRIEF)) as client:
         client.settimeout(30)
         rest = client.recv(65536)
         assert rest == b""  # no last chunk: a client can tell that this is not the stream's own end
@@ -142,7 +144,7 @@ def test_a_stream_ends_with_its_token(quiet):
 def test_a_stream_that_never_pauses_ends_with_its_token_too(quiet):
     s = quiet
     s.upstream.busy = True
-    with open_stream(s, "/mcp/busy", s.token(expires_in=3)) as client:
+    with open_stream(s, "/mcp/busy", s.token(expires_in=BRIEF)) as client:
         client.settimeout(30)
         while client.recv(65536):
             pass

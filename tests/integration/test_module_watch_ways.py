@@ -10,7 +10,7 @@ import pytest
 
 from harness import wait_until
 from module_parts import fixed_stack
-from test_module_watch import Silent, open_stream
+from test_module_watch import BRIEF, Silent, open_stream
 
 GUARDED = "MCPAuth On\nMCPAuthResource {resource}\nMCPAuthStreamUntilExpiry On\n"
 
@@ -77,7 +77,7 @@ def leaves(s, path, tls=None):
 
 
 def expires(s, path):
-    with open_stream(s, path, s.token(expires_in=3)) as client:
+    with open_stream(s, path, s.token(expires_in=BRIEF)) as client:
         client.settimeout(30)
         assert client.recv(65536) == b""  # neither a last chunk nor anything that was not the server's
     wait_until(lambda: s.upstream.ended == s.upstream.opened, 10, "the server to see the end")
@@ -121,8 +121,8 @@ def busy(world, request):
 def test_a_client_that_reads_nothing_gets_nothing_that_was_said_later(busy):
     """httpd waits until it can send; what the server says after the token's end stays unread."""
     s = busy
-    with open_stream(s, "/busy/slow", s.token(expires_in=2)) as client:
-        time.sleep(3)
+    with open_stream(s, "/busy/slow", s.token(expires_in=BRIEF)) as client:
+        time.sleep(BRIEF + 1)
         sent, received = s.upstream.sent, 0
         client.settimeout(60)
         with contextlib.suppress(ConnectionError):
