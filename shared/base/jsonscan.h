@@ -10,7 +10,7 @@
 
 #include "base/bytes.h"
 
-/* One bit each in a 64-bit word; jansson's own ceiling is higher, nobody's messages are. */
+/* One bit each in a 64-bit word; other parsers' ceilings are higher, nobody's messages are. */
 #define MCPA_JSONSCAN_MAX_DEPTH 64
 
 typedef struct mcpa_jsonscan {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A whole message through mcpa_decide, against a real parser (jansson, behind base/json.h): whatever the input, it is refused
+/* A whole message through mcpa_decide, against a parser (base/json.h): whatever the input, it is refused
  * with a 4xx and a body that is JSON, or what goes on is what the rules let in. The first line of the input says how policy and
  * request are, six lines more are header fields, empty ones absent; the rest is the body. */
 #include <openssl/hmac.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Strict JSON: what is taken keeps to the limits, prints, and prints the same when read again. Writing any string is always
- * readable. */
+/* Strict JSON: what is taken keeps to the limits, is what jansson reads, prints, and prints the same when read again. Writing any string is
+ * always readable. */
 #include <stdlib.h>
 
 #include "base/json.h"
 #include "base/text.h"
+#include "test_json_peer.h"
 
 #define MAX_DEPTH  8
 #define MAX_VALUES 256
@@ -101,7 +102,9 @@ static void check_writer(mcpa_str_t text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     mcpa_str_t text = { (const char *)data, size };
+    bool taken;
 
+    must(peer_agrees(text, &taken));
     check_reader(text);
     check_writer(text);
     return 0;

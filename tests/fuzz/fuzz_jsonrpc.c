@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The scanner against a real parser (jansson, behind base/json.h): it takes no text that the parser refuses, refuses none for its
- * grammar that the parser takes, and what it tells of a message is what the parser's tree says. */
+/* The scanner against a parser (base/json.h), and that one against another (jansson): the scanner takes no text that they refuse, refuses none
+ * for its grammar that they take, and what it tells of a message is what the tree says. */
 #include <stdlib.h>
 
 #include "base/json.h"
 #include "base/text.h"
 #include "mcp/jsonrpc.h"
+#include "test_json_peer.h"
 
 #define MAX_VALUES 1000000
 
@@ -18,7 +19,7 @@ static void must(bool good)
     }
 }
 
-/* What jansson refuses for its size alone. */
+/* What the parsers refuse for its size alone. */
 static bool has_big_number(mcpa_str_t text)
 {
     size_t digits = 0;
@@ -86,7 +87,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     mcpa_status_t parsed = mcpa_json_parse(&tree, text, MCPA_JSONSCAN_MAX_DEPTH, MAX_VALUES);
     mcpa_jsonscan_t scan;
     mcpa_status_t walked;
+    bool taken;
 
+    must(peer_agrees(text, &taken));
     mcpa_jsonscan_init(&scan, text);
     walked = mcpa_jsonscan_skip(&scan, NULL);
     walked = walked == MCPA_OK ? mcpa_jsonscan_finish(&scan) : walked;
