@@ -20,6 +20,7 @@ from harness import BUILD, SOURCE, client
 sys.path.insert(0, str(SOURCE / "tests" / "bench"))
 
 import instructions  # noqa: E402
+import where  # noqa: E402
 from web import callgrind, cases, counts, cpu, figures, parts, rounds, table, tokens, variants, wrk  # noqa: E402
 
 MCPAUTH, LIMIT = "mcpauth", "mcpauth, subject limit"
@@ -296,6 +297,24 @@ def test_the_readme_keeps_what_stands_around_the_table(tmp_path):
 def test_the_projects_readme_has_a_place_for_the_table():
     text = (SOURCE / "README.md").read_text()
     assert text.count(table.BEGIN) == 1 and text.count(table.END) == 1
+
+
+REPORT = """# Overhead|     Samples  |Shared Object     |Symbol
+#
+    25.00%|           30  |[kernel.kallsyms]  |[k] do_syscall_64
+    20.00%|           20  |mod_mcp_auth.so  |[.] mcpa_decide
+     5.00%|            5  |mod_headers.so  |[.] 0x000000000000193a
+     5.00%|            5  |libapr-1.so.0.7.2  |[.] apr_palloc
+"""
+
+
+def test_samples_are_told_by_whose_code_they_hit():
+    found = where.parse(REPORT)
+    assert sum(found.values()) == 60 and found["mod_mcp_auth.so", "[.] mcpa_decide"] == 20
+    assert [where.place_of(file) for file, _ in found] == ["kernel", "mcpauth's module", "httpd's modules", "APR"]
+    text = where.show({"httpd": {("apache2", "f"): 2.0}, "mcpauth": {("apache2", "f"): 2.5, ("mod_mcp_auth.so", "g"): 1.0}}, {"httpd": 2.1, "mcpauth": 3.6}, 1)
+    assert "| mcpauth's module | 0.00 | 1.00 |\n" in text and "| **all** | 2.00 | 3.50 |\n| as the kernel counted it | 2.10 | 3.60 |\n" in text
+    assert text.endswith("|---|--:|--:|\n| g (mcpauth's module) | 0.00 | 1.00 |")
 
 
 def test_what_is_counted_exists():

@@ -18,7 +18,7 @@ def share(cores):
     return ",".join(map(str, have[:cores])), ",".join(map(str, have[cores:] or have))
 
 
-def _family(pid):
+def family(pid):
     """This process and all below it."""
     found, ahead = [], [pid]
     while ahead:
@@ -35,7 +35,7 @@ def _family(pid):
 def threads_ns(pid):
     """{thread: nanoseconds on a CPU so far, user and system}, of this process and all below it."""
     found = {}
-    for one in _family(pid):
+    for one in family(pid):
         for stat in Path(f"/proc/{one}/task").glob("*/schedstat"):
             try:
                 found[stat.parent.name] = int(stat.read_text().split()[0])
