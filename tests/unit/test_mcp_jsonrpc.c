@@ -103,88 +103,88 @@ static void subscriptions_are_told_one_by_one(void **state)
     assert_int_equal(mcpa_rpc_next_uri(&rpc, &walk, memory, &uri), MCPA_EMALFORMED);
 }
 
+static const struct {
+    mcpa_rpc_fault_t fault;
+    const char *text;
+} refused[] = {
+    { MCPA_RPC_NOT_JSON, "" },
+    { MCPA_RPC_NOT_JSON, "\xef\xbb\xbf{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}" },
+    { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}{}" },
+    { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}\n{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}" },
+    { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",}" },
+    { MCPA_RPC_NOT_JSON, "{'jsonrpc':\"2.0\"}" },
+    { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"pi\nng\"}" },
+    { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":{\"a\":\"\\u0000\"}}" },
+    { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":{\"a\":\"\\ud800\"}}" },
+    { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":{\"a\":\"\xc0\xaf\"}}" },
+    { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":{\"a\":01}}" },
+    { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":{\"a\":[1,]}}" },
+    { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":{\"a\":NaN}}" },
+    { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\"" },
+    { MCPA_RPC_BATCH, "[]" },
+    { MCPA_RPC_BATCH, "[{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}]" },
+    { MCPA_RPC_NOT_RPC, "1" },
+    { MCPA_RPC_NOT_RPC, "{}" },
+    { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"id\":1}" },
+    { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"1.0\",\"method\":\"ping\"}" },
+    { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":2.0,\"method\":\"ping\"}" },
+    { MCPA_RPC_NOT_RPC, "{\"method\":\"ping\"}" },
+    { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"Method\":\"ping\"}" },
+    { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"__proto__\":{}}" },
+    { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":[1]}" },
+    { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":null}" },
+    { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"result\":{}}" },
+    { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{},\"error\":{}}" },
+    { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{},\"params\":{}}" },
+    { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"result\":{}}" },
+    { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"_meta\":1}}" },
+    { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"ref\":\"x\"}}" },
+    { MCPA_RPC_NOT_RPC,
+      "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"notifications\":{\"resourceSubscriptions\":\"a\"}}}" },
+    { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"tools/list\",\"method\":\"tools/call\"}" },
+    { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{},\"params\":{}}" },
+    { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"name\":\"a\",\"x\":1,\"name\":\"b\"}}" },
+    { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"x\":1,\"x\":1}}" },
+    { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"_meta\":{\"x\":1,\"x\":1}}}" },
+    { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"\\u006dethod\":\"m\"}" },
+    { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"n\\u0061me\":\"a\"}}" },
+    { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"name\":\"a\",\"Name\":\"b\"}}" },
+    { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"URI\":\"b\"}}" },
+    { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"tas\xe2\x84\xaaId\":\"b\"}}" },
+    { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"ref\":{\"Name\":\"b\"}}}" },
+    { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"_META\":{}}}" },
+    { MCPA_RPC_AMBIGUOUS,
+      "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"_meta\":{\"io.modelcontextprotocol/protocolversion\":\"x\"}}}" },
+    { MCPA_RPC_BAD_ID, "{\"jsonrpc\":\"2.0\",\"id\":-0,\"method\":\"m\"}" },
+    { MCPA_RPC_BAD_ID, "{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"m\"}" },
+    { MCPA_RPC_BAD_ID, "{\"jsonrpc\":\"2.0\",\"id\":1.0,\"method\":\"m\"}" },
+    { MCPA_RPC_BAD_ID, "{\"jsonrpc\":\"2.0\",\"id\":1e0,\"method\":\"m\"}" },
+    { MCPA_RPC_BAD_ID, "{\"jsonrpc\":\"2.0\",\"id\":9007199254740993,\"method\":\"m\"}" },
+    { MCPA_RPC_BAD_ID, "{\"jsonrpc\":\"2.0\",\"id\":\"\",\"method\":\"m\"}" },
+    { MCPA_RPC_BAD_ID, "{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"m\"}" },
+    { MCPA_RPC_BAD_METHOD, "{\"jsonrpc\":\"2.0\",\"method\":\"\"}" },
+    { MCPA_RPC_BAD_METHOD, "{\"jsonrpc\":\"2.0\",\"method\":\"tools/../call\"}" },
+    { MCPA_RPC_BAD_METHOD, "{\"jsonrpc\":\"2.0\",\"method\":\"tools call\"}" },
+    { MCPA_RPC_BAD_METHOD, "{\"jsonrpc\":\"2.0\",\"method\":\"t\\u00f6ols\"}" },
+    { MCPA_RPC_BAD_METHOD, "{\"jsonrpc\":\"2.0\",\"method\":1}" },
+    { MCPA_RPC_BAD_NAME, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"name\":\"\"}}" },
+    { MCPA_RPC_BAD_NAME, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"name\":[\"a\"]}}" },
+    { MCPA_RPC_BAD_NAME, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"name\":\"a\\nb\"}}" },
+    { MCPA_RPC_BAD_NAME, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"uri\":\"a\\u007f\"}}" },
+    { MCPA_RPC_BAD_NAME, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"taskId\":5}}" },
+};
+
 static void what_parsers_differ_about_is_refused(void **state)
 {
-    static const struct {
-        mcpa_rpc_fault_t fault;
-        const char *text;
-    } rows[] = {
-        { MCPA_RPC_NOT_JSON, "" },
-        { MCPA_RPC_NOT_JSON, "\xef\xbb\xbf{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}" },
-        { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}{}" },
-        { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}\n{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}" },
-        { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",}" },
-        { MCPA_RPC_NOT_JSON, "{'jsonrpc':\"2.0\"}" },
-        { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"pi\nng\"}" },
-        { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":{\"a\":\"\\u0000\"}}" },
-        { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":{\"a\":\"\\ud800\"}}" },
-        { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":{\"a\":\"\xc0\xaf\"}}" },
-        { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":{\"a\":01}}" },
-        { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":{\"a\":[1,]}}" },
-        { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":{\"a\":NaN}}" },
-        { MCPA_RPC_NOT_JSON, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\"" },
-        { MCPA_RPC_BATCH, "[]" },
-        { MCPA_RPC_BATCH, "[{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}]" },
-        { MCPA_RPC_NOT_RPC, "1" },
-        { MCPA_RPC_NOT_RPC, "{}" },
-        { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"id\":1}" },
-        { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"1.0\",\"method\":\"ping\"}" },
-        { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":2.0,\"method\":\"ping\"}" },
-        { MCPA_RPC_NOT_RPC, "{\"method\":\"ping\"}" },
-        { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"Method\":\"ping\"}" },
-        { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"__proto__\":{}}" },
-        { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":[1]}" },
-        { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":null}" },
-        { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"result\":{}}" },
-        { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{},\"error\":{}}" },
-        { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{},\"params\":{}}" },
-        { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"result\":{}}" },
-        { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"_meta\":1}}" },
-        { MCPA_RPC_NOT_RPC, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"ref\":\"x\"}}" },
-        { MCPA_RPC_NOT_RPC,
-          "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"notifications\":{\"resourceSubscriptions\":\"a\"}}}" },
-        { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"tools/list\",\"method\":\"tools/call\"}" },
-        { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{},\"params\":{}}" },
-        { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"name\":\"a\",\"x\":1,\"name\":\"b\"}}" },
-        { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"x\":1,\"x\":1}}" },
-        { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"_meta\":{\"x\":1,\"x\":1}}}" },
-        { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"\\u006dethod\":\"m\"}" },
-        { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"n\\u0061me\":\"a\"}}" },
-        { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"name\":\"a\",\"Name\":\"b\"}}" },
-        { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"URI\":\"b\"}}" },
-        { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"tas\xe2\x84\xaaId\":\"b\"}}" },
-        { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"ref\":{\"Name\":\"b\"}}}" },
-        { MCPA_RPC_AMBIGUOUS, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"_META\":{}}}" },
-        { MCPA_RPC_AMBIGUOUS,
-          "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"_meta\":{\"io.modelcontextprotocol/protocolversion\":\"x\"}}}" },
-        { MCPA_RPC_BAD_ID, "{\"jsonrpc\":\"2.0\",\"id\":-0,\"method\":\"m\"}" },
-        { MCPA_RPC_BAD_ID, "{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"m\"}" },
-        { MCPA_RPC_BAD_ID, "{\"jsonrpc\":\"2.0\",\"id\":1.0,\"method\":\"m\"}" },
-        { MCPA_RPC_BAD_ID, "{\"jsonrpc\":\"2.0\",\"id\":1e0,\"method\":\"m\"}" },
-        { MCPA_RPC_BAD_ID, "{\"jsonrpc\":\"2.0\",\"id\":9007199254740993,\"method\":\"m\"}" },
-        { MCPA_RPC_BAD_ID, "{\"jsonrpc\":\"2.0\",\"id\":\"\",\"method\":\"m\"}" },
-        { MCPA_RPC_BAD_ID, "{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"m\"}" },
-        { MCPA_RPC_BAD_METHOD, "{\"jsonrpc\":\"2.0\",\"method\":\"\"}" },
-        { MCPA_RPC_BAD_METHOD, "{\"jsonrpc\":\"2.0\",\"method\":\"tools/../call\"}" },
-        { MCPA_RPC_BAD_METHOD, "{\"jsonrpc\":\"2.0\",\"method\":\"tools call\"}" },
-        { MCPA_RPC_BAD_METHOD, "{\"jsonrpc\":\"2.0\",\"method\":\"t\\u00f6ols\"}" },
-        { MCPA_RPC_BAD_METHOD, "{\"jsonrpc\":\"2.0\",\"method\":1}" },
-        { MCPA_RPC_BAD_NAME, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"name\":\"\"}}" },
-        { MCPA_RPC_BAD_NAME, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"name\":[\"a\"]}}" },
-        { MCPA_RPC_BAD_NAME, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"name\":\"a\\nb\"}}" },
-        { MCPA_RPC_BAD_NAME, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"uri\":\"a\\u007f\"}}" },
-        { MCPA_RPC_BAD_NAME, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"taskId\":5}}" },
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        mcpa_rpc_fault_t fault = scan(rows[i].text);
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        mcpa_rpc_fault_t fault = scan(refused[i].text);
 
-        if (fault != rows[i].fault) {
-            print_error("%s\n  is '%s', expected '%s'\n", rows[i].text, mcpa_rpc_fault_word(fault),
-                        mcpa_rpc_fault_word(rows[i].fault));
+        if (fault != refused[i].fault) {
+            print_error("%s\n  is '%s', expected '%s'\n", refused[i].text, mcpa_rpc_fault_word(fault),
+                        mcpa_rpc_fault_word(refused[i].fault));
         }
-        assert_int_equal(fault, rows[i].fault);
+        assert_int_equal(fault, refused[i].fault);
     }
 }
 
@@ -314,8 +314,8 @@ static void depth_and_members_are_bounded(void **state)
     }
 }
 
-/* Every byte of a message replaced by every value, and the message cut at every place: the scanner, the reader of trees and jansson agree on
- * what is JSON. */
+/* Every byte of a message replaced by every value, and the message cut at every place: the scanner, the reader of trees and
+ * jansson agree on what is JSON. */
 static void grammar_is_that_of_real_parsers(void **state)
 {
     static const char message[] =

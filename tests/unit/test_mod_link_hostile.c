@@ -6,7 +6,14 @@
 
 /* ---- a daemon that breaks the rules ---- */
 
-static void link_hangs_up_on_whatever_the_protocol_does_not_allow(void **state)
+static void commit_ten(void)
+{
+    for (int i = 1; i <= 10; i++) {
+        commit(i, 10);
+    }
+}
+
+static void link_hangs_up_on_frames_that_the_protocol_does_not_allow(void **state)
 {
     const unsigned char *id = mod_mcp_spool_instance(spool);
     mcpa_frame_t foreign_resume = { .type = MCPA_FRAME_RESUME, .instance = { 1, 2, 3 } };
@@ -31,27 +38,11 @@ static void link_hangs_up_on_whatever_the_protocol_does_not_allow(void **state)
         { &(mcpa_frame_t){ .type = MCPA_FRAME_GAUGES }, true },
         { &(mcpa_frame_t){ .type = MCPA_FRAME_BYE }, true },
     };
-    static const struct {
-        size_t len;
-        unsigned char bytes[24];
-    } garbage[] = {
-        { 4, { 0, 0, 0, 0 } },                                           /* no frame is so short */
-        { 4, { 0xff, 0xff, 0xff, 0xff } },                               /* nor so long */
-        { 8, { 4, 0, 0, 0, MCPA_FRAME_ACK, 2, 0, 0 } },                  /* another version */
-        { 8, { 4, 0, 0, 0, 200, MCPA_FRAME_VERSION, 0, 0 } },            /* no such type */
-        { 8, { 4, 0, 0, 0, MCPA_FRAME_ACK, MCPA_FRAME_VERSION, 0, 0 } }, /* nothing in it */
-        { 8, { 4, 0, 0, 0, MCPA_FRAME_BYE, MCPA_FRAME_VERSION, 1, 0 } },
-        { 17, { 13, 0, 0, 0, MCPA_FRAME_ACK, MCPA_FRAME_VERSION, 0, 0, 1 } }, /* a byte too many */
-        { 16, { 12, 0, 0, 0, MCPA_FRAME_KEYS, MCPA_FRAME_VERSION, 0, 0 } },   /* whose? */
-        { 16, "GET / HTTP/1.1\r\n" },
-    };
 
     (void)state;
     memcpy(second_resume.instance, id, MCPA_INSTANCE_BYTES);
     memcpy(future_resume.instance, id, MCPA_INSTANCE_BYTES);
-    for (int i = 1; i <= 10; i++) {
-        commit(i, 10);
-    }
+    commit_ten();
     for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
         mcpa_frame_t frame;
 
@@ -66,6 +57,29 @@ static void link_hangs_up_on_whatever_the_protocol_does_not_allow(void **state)
         expect_hangup();
         assert_int_equal(mod_mcp_spool_oldest(spool), 1);
     }
+    connect_and_resume(0);
+    expect_records(1, 10);
+}
+
+static const struct {
+    size_t len;
+    unsigned char bytes[24];
+} garbage[] = {
+    { 4, { 0, 0, 0, 0 } },                                           /* no frame is so short */
+    { 4, { 0xff, 0xff, 0xff, 0xff } },                               /* nor so long */
+    { 8, { 4, 0, 0, 0, MCPA_FRAME_ACK, 2, 0, 0 } },                  /* another version */
+    { 8, { 4, 0, 0, 0, 200, MCPA_FRAME_VERSION, 0, 0 } },            /* no such type */
+    { 8, { 4, 0, 0, 0, MCPA_FRAME_ACK, MCPA_FRAME_VERSION, 0, 0 } }, /* nothing in it */
+    { 8, { 4, 0, 0, 0, MCPA_FRAME_BYE, MCPA_FRAME_VERSION, 1, 0 } },
+    { 17, { 13, 0, 0, 0, MCPA_FRAME_ACK, MCPA_FRAME_VERSION, 0, 0, 1 } }, /* a byte too many */
+    { 16, { 12, 0, 0, 0, MCPA_FRAME_KEYS, MCPA_FRAME_VERSION, 0, 0 } },   /* whose? */
+    { 16, "GET / HTTP/1.1\r\n" },
+};
+
+static void link_hangs_up_on_what_is_no_frame(void **state)
+{
+    (void)state;
+    commit_ten();
     for (size_t i = 0; i < sizeof(garbage) / sizeof(garbage[0]); i++) {
         renew_child();
         connect_and_resume(0);
@@ -151,7 +165,8 @@ static void link_with_a_path_no_socket_can_have_keeps_the_spool_going(void **sta
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LINK_TEST(link_hangs_up_on_whatever_the_protocol_does_not_allow),
+        LINK_TEST(link_hangs_up_on_frames_that_the_protocol_does_not_allow),
+        LINK_TEST(link_hangs_up_on_what_is_no_frame),
         LINK_TEST(link_survives_a_daemon_that_closes_while_it_writes),
         LINK_TEST(link_waits_longer_and_longer_and_logs_one_line),
         LINK_TEST(link_says_when_it_is_back),
