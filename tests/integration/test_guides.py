@@ -110,6 +110,7 @@ def deployed(module_world):
     stack.admind.wait_journal(1)
     stack.admind.stop()  # which seals the journal at once
     stack.admind.start()
+    stack.wait_keys()  # and the children, whom `mcpauthctl status` wants to see
     return stack
 
 
