@@ -91,6 +91,26 @@ static void merge_lengths(mcpa_lengths_t *lengths, const mcpa_lengths_t *inner)
     }
 }
 
+/* A digest goes along with what it stands for. */
+static void take_resource(mcpa_policy_t *policy, const mcpa_policy_t *inner)
+{
+    policy->resource = inner->resource;
+    policy->resource_digest = inner->resource_digest;
+}
+
+static void take_audiences(mcpa_policy_t *policy, const mcpa_policy_t *inner)
+{
+    policy->audiences = inner->audiences;
+    policy->audiences_digest = inner->audiences_digest;
+}
+
+static void take_issuers(mcpa_policy_t *policy, const mcpa_policy_t *inner)
+{
+    policy->issuers = inner->issuers;
+    policy->issuers_digest = inner->issuers_digest;
+    policy->n_issuers = inner->n_issuers;
+}
+
 static void merge_setting(mcpa_policy_t *policy, const mcpa_policy_t *inner, mod_mcp_setting_t setting)
 {
     switch (setting) {
@@ -98,17 +118,13 @@ static void merge_setting(mcpa_policy_t *policy, const mcpa_policy_t *inner, mod
         policy->mode = inner->mode;
         break;
     case MOD_MCP_RESOURCE:
-        policy->resource = inner->resource;
-        policy->resource_digest = inner->resource_digest;
+        take_resource(policy, inner);
         break;
     case MOD_MCP_AUDIENCE:
-        policy->audiences = inner->audiences;
-        policy->audiences_digest = inner->audiences_digest;
+        take_audiences(policy, inner);
         break;
     case MOD_MCP_ISSUER:
-        policy->issuers = inner->issuers;
-        policy->issuers_digest = inner->issuers_digest;
-        policy->n_issuers = inner->n_issuers;
+        take_issuers(policy, inner);
         break;
     case MOD_MCP_SCOPE:
         policy->scopes = inner->scopes;
