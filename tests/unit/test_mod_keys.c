@@ -82,12 +82,12 @@ static void keys_are_not_used_after_their_time(void **state)
     apr_uint64_t generation;
 
     (void)state;
-    publish(&issuer_a, SET_OF("one"), 2);
+    publish(&issuer_a, SET_OF("one"), 3);
     publish(&issuer_b, SET_OF("b"), 3600);
     keys = make_keys(0);
     generation = mod_mcp_keys_generation(keys);
     assert_true(knows(keys, &issuer_a, "one"));
-    sleep(2);
+    sleep(3);
     /* The generation says it by itself: a cached token must not outlive the keys because nobody asks for them. */
     assert_true(mod_mcp_keys_generation(keys) != generation);
     assert_null(mod_mcp_keys_get(keys, &issuer_a));
@@ -109,13 +109,13 @@ static void keys_stay_in_use_when_the_daemon_extends_them(void **state)
     mcpa_jwks_t *after;
 
     (void)state;
-    publish(&issuer_a, SET_OF("one"), 1);
+    publish(&issuer_a, SET_OF("one"), 3); /* of a second that may be about to end */
     keys = make_keys(0);
     before = mod_mcp_keys_get(keys, &issuer_a);
     assert_non_null(before);
     publish(&issuer_a, SET_OF("one"), 3600);
     mod_mcp_keys_reload(keys, NULL);
-    sleep(1);
+    sleep(3);
     after = mod_mcp_keys_get(keys, &issuer_a);
     assert_ptr_equal(before, after); /* not parsed again */
     mcpa_jwks_release(&before);
