@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/b64url.h"
 
+#include "base/lanes.h"
+
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /* The value of a character plus one, so that zero (every byte not named) means "not of the alphabet". */
@@ -14,15 +16,40 @@ static const unsigned char reverse[256] = {
     ['8'] = 61, ['9'] = 62, ['-'] = 63, ['_'] = 64,
 };
 
+static inline mcpa_lanes_t is_between(mcpa_lanes_t c, unsigned char first, unsigned char last)
+{
+    return (mcpa_lanes_t)(c >= first) & (mcpa_lanes_t)(c <= last);
+}
+
+static bool is_of_alphabet(mcpa_str_t text)
+{
+    size_t i = 0;
+
+    for (; text.len - i >= MCPA_LANES; i += MCPA_LANES) {
+        mcpa_lanes_t c = mcpa_lanes_load(text.ptr + i);
+        /* A letter's case is one bit, which takes no other byte to a letter. */
+        mcpa_lanes_t good = is_between(c | 0x20, 'a', 'z') | is_between(c, '0', '9') | (mcpa_lanes_t)(c == '-') |
+                            (mcpa_lanes_t)(c == '_');
+
+        if (mcpa_lanes_any(~good)) {
+            return false;
+        }
+    }
+    for (; i < text.len; i++) {
+        if (reverse[(unsigned char)text.ptr[i]] == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool mcpa_b64url_is_canonical(mcpa_str_t text)
 {
     size_t rest = text.len % 4;
     unsigned last;
 
-    for (size_t i = 0; i < text.len; i++) {
-        if (reverse[(unsigned char)text.ptr[i]] == 0) {
-            return false;
-        }
+    if (!is_of_alphabet(text)) {
+        return false;
     }
     if (rest == 0) {
         return true;

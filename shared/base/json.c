@@ -17,11 +17,13 @@ bool mcpa_json_is(const mcpa_json_t *json, mcpa_json_type_t type)
 
 const mcpa_json_t *mcpa_json_member(const mcpa_json_t *json, const char *name)
 {
-    mcpa_str_t wanted = mcpa_str(name);
+    const mcpa_json_t *at = mcpa_json_is(json, MCPA_JSON_OBJECT) ? json->as.children : NULL;
+    size_t len = strlen(name);
 
-    for (size_t i = 0; mcpa_json_is(json, MCPA_JSON_OBJECT) && i < json->size; i++) {
-        if (mcpa_str_eq(json->as.children[i].name, wanted)) {
-            return &json->as.children[i];
+    for (size_t i = 0; at != NULL && i < json->size; i++, at++) {
+        /* Both have a NUL behind them, so the first byte may be looked at before the lengths are known to be any. */
+        if (at->name.len == len && at->name.ptr[0] == name[0] && memcmp(at->name.ptr, name, len) == 0) {
+            return at;
         }
     }
     return NULL;
