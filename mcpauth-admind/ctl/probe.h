@@ -6,11 +6,11 @@
 #define CTL_PROBE_H
 
 #include "ctl/ctl.h"
+#include "ctl/finding.h"
 #include "ctl/probechallenge.h"
 #include "ctl/probehttp.h"
 
 #define CTL_PROBE_URL_BYTES    2048
-#define CTL_PROBE_SEEN_BYTES   512
 #define CTL_PROBE_SHOWN_BYTES  160
 #define CTL_PROBE_CHECKS_MAX   64
 #define CTL_PROBE_STRANGER     "mcpauthctl-probe.invalid" /* RFC 2606: nobody's */
@@ -20,14 +20,7 @@
 #define CTL_PROBE_NEW_LINE     "MCP-Protocol-Version: " CTL_PROBE_NEW_REVISION
 #define CTL_PROBE_LIST         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}"
 
-typedef enum ctl_probe_outcome { CTL_PROBE_FAIL = 0, CTL_PROBE_PASS, CTL_PROBE_SKIP } ctl_probe_outcome_t;
 typedef enum ctl_probe_level { CTL_PROBE_MUST = 0, CTL_PROBE_SHOULD } ctl_probe_level_t;
-
-/* What a check found; zeroed memory fails. */
-typedef struct ctl_finding {
-    ctl_probe_outcome_t outcome;
-    char seen[CTL_PROBE_SEEN_BYTES]; /* one sentence; may hold texts of the server: to be escaped */
-} ctl_finding_t;
 
 typedef enum ctl_probe_token {
     CTL_PROBE_GOOD = 0, CTL_PROBE_LOW, CTL_PROBE_WRONG_AUDIENCE, CTL_PROBE_EXPIRED, CTL_PROBE_TOKENS
