@@ -3,8 +3,8 @@
  * what has been synced, and moves the clocks. A program finds these functions with mcpa_faults_find, so that it needs no linking and runs
  * without the shim too.
  *
- * Only calls that our own program makes count, and for memory those of jansson on its behalf: what other libraries do when they have no memory is
- * theirs. Descriptors 0 to 2 never fail: a log that cannot be written has no reader.
+ * Only calls that our own program makes count: what libraries do when they have no memory is theirs. Descriptors 0 to 2 never fail: a log that
+ * cannot be written has no reader.
  *
  * The shim's own numbers lie in memory that survives fork and is shared with the children. Without a program that knows it, the environment
  * says MCPA_FAULTS_CLOCK=FILE: the wall clock is shifted by as many seconds as the file's first eight bytes say (int64, native), at any time. */

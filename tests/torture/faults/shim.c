@@ -55,35 +55,33 @@ static unsigned speed = 1;
 static int64_t speed_from_ns;
 static struct {
     uintptr_t from, to;
-    bool program;
 } ranges[RANGES_MAX];
 static unsigned n_ranges;
 
 /* ---- whose call, and whether it fails */
 
-static int note_range(struct dl_phdr_info *info, size_t size, void *ctx)
+/* Called for what is loaded, one after the other, of which the first is the program itself. */
+static int note_ranges(struct dl_phdr_info *info, size_t size, void *ctx)
 {
-    bool program = n_ranges == 0; /* the first is the program itself */
-
     (void)size;
     (void)ctx;
-    for (int i = 0; i < info->dlpi_phnum && (program || strstr(info->dlpi_name, "jansson") != NULL); i++) {
+    for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *header = &info->dlpi_phdr[i];
 
         if (header->p_type == PT_LOAD && (header->p_flags & PF_X) != 0 && n_ranges < RANGES_MAX) {
             ranges[n_ranges].from = info->dlpi_addr + header->p_vaddr;
             ranges[n_ranges].to = ranges[n_ranges].from + header->p_memsz;
-            ranges[n_ranges++].program = program;
+            n_ranges++;
         }
     }
-    return 0;
+    return 1; /* the others are none of ours */
 }
 
-static bool is_ours(const void *caller, bool library_too)
+static bool is_ours(const void *caller)
 {
     for (unsigned i = 0; i < n_ranges; i++) {
         if ((uintptr_t)caller >= ranges[i].from && (uintptr_t)caller < ranges[i].to) {
-            return ranges[i].program || library_too;
+            return true;
         }
     }
     return false;
@@ -94,7 +92,7 @@ static bool fails(const char *function, const void *caller)
 {
     unsigned long number;
 
-    if (!atomic_load(&armed) || !is_ours(caller, strcmp(function, "memory") == 0)) {
+    if (!atomic_load(&armed) || !is_ours(caller)) {
         return false;
     }
     if (plan.too != NULL && strcmp(function, plan.too) == 0 && atomic_load(&broken)) {
@@ -212,7 +210,7 @@ __attribute__((constructor)) static void set_up(void)
         clock_file = memory == MAP_FAILED ? NULL : memory;
         (void)close(fd);
     }
-    (void)dl_iterate_phdr(note_range, NULL);
+    (void)dl_iterate_phdr(note_ranges, NULL);
 }
 
 /* ---- memory */
