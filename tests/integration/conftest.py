@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures; README.md tells how to use them."""
+import ctypes
 import os
+import shutil
+import subprocess
 import sys
 
 import pytest
@@ -95,6 +98,26 @@ def module_world(request):
 def stack(module_world):
     """Issuer, upstream, daemon and httpd (event) with a guarded /mcp, shared by the file's tests."""
     return module_world.stack()
+
+
+@pytest.fixture
+def clock(world):
+    """(environment, set): the daemon's wall clock stands so many seconds ahead."""
+    if paths.SANITIZE or paths.VALGRIND:
+        pytest.skip("the shim stands before a sanitizer's own library")
+    tests = paths.BUILD / "tests"
+    subprocess.run(["make", "-C", str(tests), "clockshim.la"], stdout=subprocess.DEVNULL, check=True)
+    shim, place = world.scratch / "clockshim.so", world.scratch / "clock"
+    shutil.copy(tests / ".libs" / "clockshim.so", shim)
+    os.chmod(shim, 0o755)
+    place.write_bytes(bytes(ctypes.c_int64(0)))
+    os.chmod(place, 0o644)
+
+    def step(seconds):
+        with place.open("r+b") as f:
+            f.write(bytes(ctypes.c_int64(seconds)))
+
+    return {"LD_PRELOAD": str(shim), "TORTURE_CLOCK": str(place)}, step
 
 
 @pytest.fixture(params=["event", "worker", "prefork"])

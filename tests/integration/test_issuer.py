@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The local issuer: the daemon makes keys for itself alone, publishes their public parts, turns them in time, and survives what machines do to it."""
-import ctypes
 import json
 import os
 import shutil
 import stat
-import subprocess
 
 import pytest
 
-from harness import paths, wait_until
+from harness import wait_until
 
 pytestmark = pytest.mark.sanitize
 ISSUER = "https://auth.example.com"
@@ -31,26 +29,6 @@ def stages(admind):
     """{stage: [kid]}, in the file's order, by what the daemon publishes for it."""
     lines = [line.split() for line in (folder(admind) / "issuer.keys").read_text().splitlines()[1:-1]]
     return [stage for stage, *_ in lines]
-
-
-@pytest.fixture
-def clock(world):
-    """(environment, set): the daemon's wall clock stands so many seconds ahead."""
-    if paths.SANITIZE or paths.VALGRIND:
-        pytest.skip("the shim stands before a sanitizer's own library")
-    tests = paths.BUILD / "tests"
-    subprocess.run(["make", "-C", str(tests), "clockshim.la"], stdout=subprocess.DEVNULL, check=True)
-    shim, place = world.scratch / "clockshim.so", world.scratch / "clock"
-    shutil.copy(tests / ".libs" / "clockshim.so", shim)
-    os.chmod(shim, 0o755)
-    place.write_bytes(bytes(ctypes.c_int64(0)))
-    os.chmod(place, 0o644)
-
-    def step(seconds):
-        with place.open("r+b") as f:
-            f.write(bytes(ctypes.c_int64(seconds)))
-
-    yield {"LD_PRELOAD": str(shim), "TORTURE_CLOCK": str(place)}, step
 
 
 @pytest.mark.parametrize("alg, kty, members", [("RS256", "RSA", {"n", "e"}), ("ES256", "EC", {"crv", "x", "y"}), ("EdDSA", "OKP", {"crv", "x"})])
