@@ -34,11 +34,13 @@ typedef struct reader {
 /* Where the string that begins behind 'at' has its next quote or backslash, or text.len. */
 static size_t skip_plain(mcpa_str_t text, size_t at)
 {
-    for (; text.len - at >= MCPA_LANES; at += MCPA_LANES) {
+    while (text.len - at >= MCPA_LANES) {
         mcpa_lanes_t c = mcpa_lanes_load(text.ptr + at);
+        unsigned plain = mcpa_lanes_first((mcpa_lanes_t)(c == '"') | (mcpa_lanes_t)(c == '\\'));
 
-        if (mcpa_lanes_any((mcpa_lanes_t)(c == '"') | (mcpa_lanes_t)(c == '\\'))) {
-            break;
+        at += plain;
+        if (plain < MCPA_LANES) {
+            return at;
         }
     }
     while (at < text.len && text.ptr[at] != '"' && text.ptr[at] != '\\') {

@@ -15,13 +15,14 @@ static const unsigned char *skip_plain(const unsigned char *at, const unsigned c
 {
     while (end - at >= MCPA_LANES) {
         mcpa_lanes_t c = mcpa_lanes_load(at);
-
         /* As signed bytes those from 0x80 on are below 0x20, too. */
-        if (mcpa_lanes_any((mcpa_lanes_t)((mcpa_signed_lanes_t)c < 0x20) | (mcpa_lanes_t)(c == '"') |
-                           (mcpa_lanes_t)(c == '\\'))) {
-            break;
+        unsigned plain = mcpa_lanes_first((mcpa_lanes_t)((mcpa_signed_lanes_t)c < 0x20) | (mcpa_lanes_t)(c == '"') |
+                                          (mcpa_lanes_t)(c == '\\'));
+
+        at += plain;
+        if (plain < MCPA_LANES) {
+            return at;
         }
-        at += MCPA_LANES;
     }
     while (at < end && is_plain(*at)) {
         at++;

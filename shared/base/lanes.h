@@ -20,6 +20,20 @@ static inline mcpa_lanes_t mcpa_lanes_load(const void *at)
     return lanes;
 }
 
+/* Index of the first lane that is true; MCPA_LANES: none is. */
+static inline unsigned mcpa_lanes_first(mcpa_lanes_t lanes)
+{
+    uint64_t half[2];
+
+    memcpy(half, &lanes, MCPA_LANES);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define MCPA_LANES_SKIP(word) ((unsigned)__builtin_ctzll(word) / 8)
+#else
+#define MCPA_LANES_SKIP(word) ((unsigned)__builtin_clzll(word) / 8)
+#endif
+    return half[0] != 0 ? MCPA_LANES_SKIP(half[0]) : half[1] != 0 ? 8 + MCPA_LANES_SKIP(half[1]) : MCPA_LANES;
+}
+
 static inline bool mcpa_lanes_any(mcpa_lanes_t lanes)
 {
     uint64_t half[2];
