@@ -10,7 +10,7 @@ import time
 
 from harness import paths
 from harness.admind import PEER
-from harness.process import thread_as
+from harness.process import Deadline, thread_as
 
 HELLO, RECORDS, GAUGES, KID, BYE, RESUME, ACK, KEYS, KID_DONE = 1, 2, 3, 4, 5, 16, 17, 18, 19
 ACTIVE, SPOOL_BYTES, LIMIT_ENTRIES, LIMIT_CAPACITY, LOST = 1, 2, 3, 4, 5
@@ -96,7 +96,7 @@ class Child:
 
     def read(self, kind=None, timeout=10):
         """(type, body) of the next frame (of this type); None when the daemon closed."""
-        deadline = time.monotonic() + timeout * paths.PATIENCE
+        deadline = Deadline(timeout * paths.PATIENCE)
         while True:
             while len(self.buffer) >= 8 and len(self.buffer) >= 4 + struct.unpack_from("<I", self.buffer)[0]:
                 length, found, version, _ = struct.unpack_from("<IBBH", self.buffer)
@@ -104,9 +104,10 @@ class Child:
                 body, self.buffer = self.buffer[8:4 + length], self.buffer[4 + length:]
                 if kind in (None, found):
                     return found, body
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self.socket], [], [], left)[0]:
-                raise AssertionError(f"no frame {kind} within {timeout} s")
+            if deadline.is_over():
+                raise AssertionError(f"no frame {kind} within {deadline.seconds:g} s")
+            if not select.select([self.socket], [], [], min(timeout, 0.1))[0]:
+                continue
             try:
                 data = self.socket.recv(65536)
             except ConnectionResetError:

@@ -61,7 +61,7 @@ def test_daemon_is_not_ready_and_requests_are_503_while_there_are_no_keys_at_all
 
 
 def test_keys_too_old_are_not_used_any_more(world):
-    stack = world.stack(admind_config="KeyRefresh 1s\nKeyMaxStale 6s\n")
+    stack = world.stack(admind_config="KeyRefresh 1s\nKeyMaxStale 12s\n")
     token = stack.token()
     assert stack.call(token=token).status == 200
     stack.issuer.stop()

@@ -48,21 +48,29 @@ def free_port():
     raise RuntimeError("no free port")
 
 
-LOOK_S = 1.0  # between two looks counts as this at the most: a machine that stands still for ten seconds has given nobody ten seconds
+class Deadline:
+    """So many seconds. What lies between two looks counts as one at the most: a machine that stands still for ten has given nobody ten."""
+
+    def __init__(self, seconds):
+        self.seconds = self._left = seconds
+        self._looked = time.monotonic()
+
+    def is_over(self):
+        now = time.monotonic()
+        self._left, self._looked = self._left - min(now - self._looked, 1), now
+        return self._left < 0
 
 
 def wait_until(condition, timeout=10.0, what="the condition", interval=0.02):
     """Polls until condition() is true and returns its value; AssertionError with `what` (text or function) after the deadline."""
-    left, looked = timeout * paths.PATIENCE, time.monotonic()
+    deadline = Deadline(timeout * paths.PATIENCE)
     while True:
         value = condition()
         if value:
             return value
-        if left < 0:
-            raise AssertionError(f"not within {timeout * paths.PATIENCE:g} s: {what() if callable(what) else what}")
+        if deadline.is_over():
+            raise AssertionError(f"not within {deadline.seconds:g} s: {what() if callable(what) else what}")
         time.sleep(interval)
-        now = time.monotonic()
-        left, looked = left - min(now - looked, LOOK_S), now
 
 
 def port_answers(port, host="127.0.0.1"):

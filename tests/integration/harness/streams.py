@@ -8,7 +8,7 @@ import socket
 import time
 
 from . import paths
-from .process import free_port
+from .process import Deadline, free_port
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\n\r\n"
 # A thousand streams through a gate are four thousand sockets, two thousand of them ours.
@@ -137,9 +137,9 @@ class Streams:
             key.data(key.fileobj)
 
     def pump_until(self, condition, timeout, what):
-        deadline = time.monotonic() + timeout * paths.PATIENCE
+        deadline = Deadline(timeout * paths.PATIENCE)
         while not condition():
-            assert time.monotonic() < deadline, f"not within {timeout * paths.PATIENCE:g} s: {what()}"
+            assert not deadline.is_over(), f"not within {deadline.seconds:g} s: {what()}"
             self.pump(0.05)
 
     def wait_open(self, count, timeout=60):
