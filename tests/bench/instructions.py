@@ -36,7 +36,7 @@ MARK = "ap_find_etag_weak"
 OURS = "mod_mcp_auth.so"
 # Callgrind has whole program runs under these names.
 WHOLE = re.compile(r"__libc_start_main|\(below main\)|main \[|ap_run_mpm|ap_run_process_connection|ap_process_connection|clone|start_thread|0x\w+ \[(mod_mpm|ld-linux)")
-GUARDED = ("bare", "known", "known-in-turn")
+GUARDED = ("bare", "known", "known-in-turn", "new")
 # What libc and OpenSSL choose their functions by.
 CPU_FLAGS = ("avx2", "avx512f", "bmi2", "sha_ni")
 BASELINE = Path(__file__).with_name("baseline.json")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a request with a known token costs more than one at a bare server must not grow. Counted in instructions, by callgrind, so that a busy machine
+"""What a request with a token costs more than one at a bare server must not grow. Counted in instructions, by callgrind, so that a busy machine
 changes nothing. A change that is worth it writes the figures anew: tests/bench/instructions.py --baseline."""
 import json
 import re
@@ -42,7 +42,7 @@ def verdict(now, then):
 
 
 @pytest.mark.slow
-def test_a_known_token_costs_no_more_than_it_did(capsys):
+def test_a_token_costs_no_more_than_it_did(capsys):
     makefile = (paths.BUILD / "Makefile").read_text()
     if paths.SANITIZE or paths.VALGRIND or not re.search(r"^CFLAGS = .*-O2", makefile, re.M):
         pytest.skip("the module was not built as it is delivered (-O2, no sanitizer), so its instructions tell nothing")
