@@ -24,7 +24,7 @@ def attacks(module_world):
 def test_71_a_cached_token_ends_with_its_exp_and_restarts_change_nothing(attacks):
     """Known from before, over a graceful restart and over a full one."""
     stack, issuer = attacks.stack, attacks.exact
-    end = int(time.time()) + 5
+    end = int(time.time()) + 10
     short, long = issuer.mint(exp=end), issuer.mint(expires_in=600)
     for token in (short, long):
         for _ in range(3):
@@ -33,7 +33,7 @@ def test_71_a_cached_token_ends_with_its_exp_and_restarts_change_nothing(attacks
     wait_until(lambda: stack.call(token=long).status == 200, 5, "the new generation knows the keys")
     assert time.time() < end, "this machine is too slow for this test"
     attacks.accept(short, "71 after a graceful restart")
-    wait_until(lambda: time.time() >= end, 6, "it is over")
+    wait_until(lambda: time.time() >= end, 30, "it is over")
     for _ in range(8):
         attacks.refuse(short, "expired", attack="71 from the cache, past exp")
     attacks.accept(long, "71 the long one")
