@@ -23,8 +23,8 @@ const char *__asan_default_options(void)
 #define STEPS_EACH 1
 #endif
 
-/* Calls before the one that is counted: what is looked up once was looked up, and memory that every call takes and gives back
- * lies where the call before has left it, which the C library's allocator needs a few calls for. */
+/* Calls before the one that is counted: what is looked up once was looked up, and memory was taken and given back often enough.
+ * What lies beside it may still cost or save the C library's allocator some fifty instructions. */
 #define STEPS_SETTLED 64
 
 /* Runs fn(ctx) over and over in a process of its own and counts the last time. 0: nobody may be traced here, or valgrind stands
