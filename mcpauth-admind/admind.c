@@ -189,15 +189,15 @@ static bool start_doors(admind_t *admind, char *error, size_t cap)
     if (admind->policy == NULL) {
         return false;
     }
+    if (!admind_listener_open(&admind->listener, config, error, cap)) { /* first: what was open may be in the way of Socket */
+        return false;
+    }
     admind->peers = admind_peers_new(admind->loop, admind->ingest, &options, &events, error, cap);
     if (admind->peers == NULL) {
         return false;
     }
     admind->adopt = admind_adopt_new(admind->ingest, config->spool_dir, config->peer_uid, is_linked, admind);
     if (admind->adopt == NULL) {
-        return false;
-    }
-    if (!admind_listener_open(&admind->listener, config, error, cap)) {
         return false;
     }
     admind->http = admind_http_new(admind->loop, config, admind, admind->listener.fd);

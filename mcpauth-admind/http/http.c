@@ -25,7 +25,7 @@
 typedef struct slot { /* one connection; fd -1: free */
     int fd;
     int64_t since_us; /* its last request was finished, or it began */
-    bool is_idle;     /* that was a request, and no other has begun since */
+    bool is_idle;     /* that was a request, and the header of no other is here */
 } slot_t;
 
 struct admind_http {
@@ -217,8 +217,8 @@ static bool is_busy(const admind_http_t *http)
 /* No connection is taken any more; who has one and waits for an answer gets it, unless that takes too long. */
 static void leave(admind_http_t *http, struct pollfd *events)
 {
+    int wait_ms = take_turn(http); /* reads the clock, which the syncs of a stop have left behind */
     int64_t latest_us = admind_loop_mono_us(http->loop) + LEAVE_MS * INT64_C(1000);
-    int wait_ms = take_turn(http);
 
     while (is_busy(http) && admind_loop_mono_us(http->loop) < latest_us) {
         (void)poll(events, 1, wait_ms < LEAVE_STEP_MS ? wait_ms : LEAVE_STEP_MS);

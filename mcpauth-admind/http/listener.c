@@ -69,31 +69,26 @@ static int listen_on(const admind_config_t *config, char *error, size_t cap)
 
 bool admind_listener_open(admind_listener_t *listener, const admind_config_t *config, char *error, size_t cap)
 {
-    admind_listener_t fresh = { .group = config->peer_gid };
     struct stat st = { 0 };
+    char *address;
+    int fd;
 
     if (is_as_configured(listener, config)) {
         return true;
     }
-    if (listener->address != NULL && strcmp(listener->address, config->listen) == 0) {
-        admind_listener_close(listener); /* else it would be in its own way */
-    }
-    fresh.fd = listen_on(config, error, cap);
-    if (fresh.fd < 0) {
+    admind_listener_close(listener); /* another spelling of its address would meet it */
+    fd = listen_on(config, error, cap);
+    if (fd < 0) {
         return false;
     }
-    fresh.address = strdup(config->listen);
-    if (fresh.address == NULL ||
-        (admind_listener_is_unix(config->listen) && lstat(config->listen + UNIX_PREFIX_BYTES, &st) != 0)) {
+    address = strdup(config->listen);
+    if (address == NULL || (admind_listener_is_unix(address) && lstat(address + UNIX_PREFIX_BYTES, &st) != 0)) {
         snprintf(error, cap, "Listen %s: %s", config->listen, strerror(errno));
-        close(fresh.fd);
-        free(fresh.address);
+        close(fd);
+        free(address);
         return false;
     }
-    fresh.device = st.st_dev;
-    fresh.inode = st.st_ino;
-    admind_listener_close(listener);
-    *listener = fresh;
+    *listener = (admind_listener_t){ address, fd, config->peer_gid, st.st_dev, st.st_ino };
     return true;
 }
 

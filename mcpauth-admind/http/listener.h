@@ -19,8 +19,8 @@ typedef struct admind_listener {
 
 /* Whether that is a Listen of a Unix socket. */
 bool admind_listener_is_unix(const char *address);
-/* Listens as config says. What is open already stays as it is when that is what config says, and also when this fails (false, with error of cap bytes):
- * the old configuration needs it. A zeroed one is closed. Loop's thread. */
+/* Listens as config says: as it did, when that is what config says, else anew, after closing what was open. false: error (cap bytes) says why, and it is
+ * closed. A zeroed one is closed. Loop's thread. */
 bool admind_listener_open(admind_listener_t *listener, const admind_config_t *config, char *error, size_t cap);
 /* Also takes a Unix socket's name away where it is still ours. Closing a closed one does nothing. */
 void admind_listener_close(admind_listener_t *listener);

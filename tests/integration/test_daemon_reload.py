@@ -108,3 +108,30 @@ def test_a_unix_socket_whose_name_is_gone_is_made_again(world, what):
     wait_until(lambda: is_through(admind, 1) and path.is_socket(), 15, admind.log)
     admind.stop()
     assert not path.exists(), "it is taken away at the end"
+
+
+def move(admind, config):
+    """A reload with these lines in the configuration; what was logged of it."""
+    before = admind.log()
+    admind.config = config
+    admind.write_config()
+    admind.reload()
+    wait_until(lambda: admind.log().count("MCPA2000") > before.count("MCPA2000"), 30, admind.log)
+    return admind.log()[len(before):]
+
+
+def test_another_spelling_of_the_same_address_is_taken(world):
+    path = world.dirs.run / "http.sock"
+    admind = world.admind()
+    for listen in [f"127.0.0.1:{admind.port}", f"[::1]:{admind.port}", f"[0:0:0:0:0:0:0:1]:{admind.port}", f"unix:{path}", f"unix:{path.parent}/./{path.name}"]:
+        said = move(admind, f"Listen {listen}")
+        assert "MCPA2001" not in said and f"and {listen}\n" in said
+    assert path.is_socket()
+
+
+def test_socket_and_listen_may_change_places(world):
+    path = world.dirs.run / "http.sock"
+    admind = world.admind()
+    assert "MCPA2001" not in move(admind, f"Listen unix:{path}")
+    said = move(admind, f"Socket {path}\nListen unix:{world.dirs.socket}")
+    assert "MCPA2001" not in said and f"serves {path} and unix:{world.dirs.socket}\n" in said
