@@ -91,23 +91,78 @@ static inline bool peer_takes_print(const mcpa_json_t *ours, const json_t *peer)
     return same;
 }
 
+/* Adds the values of the tree to *values, and has *depth be its nesting. */
+static inline void peer_measure(json_t *peer, size_t depth, size_t *deepest, size_t *values)
+{
+    const char *name;
+    json_t *value;
+    size_t i;
+
+    ++*values;
+    depth += json_is_array(peer) || json_is_object(peer) ? 1 : 0;
+    *deepest = depth > *deepest ? depth : *deepest;
+    json_object_foreach (peer, name, value) {
+        peer_measure(value, depth, deepest, values);
+    }
+    json_array_foreach (peer, i, value) {
+        peer_measure(value, depth, deepest, values);
+    }
+}
+
+static inline bool peer_is_refused(mcpa_str_t text, size_t max_depth, size_t max_values)
+{
+    mcpa_json_t *ours = NULL;
+    mcpa_status_t status = mcpa_json_parse(&ours, text, max_depth, max_values);
+
+    mcpa_json_free(&ours);
+    return status == MCPA_ETOOBIG;
+}
+
+/* What jansson takes, ours takes with exactly the limits that it needs, and with none that is less. */
+static inline bool peer_agrees_on_good(mcpa_str_t text, json_t *peer)
+{
+    size_t depth = 0, values = 0;
+    mcpa_json_t *ours = NULL;
+    bool same;
+
+    peer_measure(peer, 0, &depth, &values);
+    if (depth > MCPA_JSONSCAN_MAX_DEPTH) {
+        return peer_is_refused(text, MCPA_JSONSCAN_MAX_DEPTH, SIZE_MAX);
+    }
+    same = mcpa_json_parse(&ours, text, depth, values) == MCPA_OK && peer_same(ours, peer) && peer_takes_print(ours, peer);
+    mcpa_json_free(&ours);
+    return same && peer_is_refused(text, depth, values - 1) && (depth == 0 || peer_is_refused(text, depth - 1, values));
+}
+
+/* Why ours may refuse what jansson does not take either. ETOOBIG: the reader may give up before it knows of nesting whether it is JSON. */
+static inline bool peer_agrees_on_bad(mcpa_status_t status, bool is_good_but_for_names, const json_error_t *error)
+{
+    bool is_duplicate = status == MCPA_EDUPLICATE;
+
+    if (is_good_but_for_names) {
+        return is_duplicate || status == MCPA_ETOOBIG;
+    }
+    return status != MCPA_OK && (!is_duplicate || json_error_code(error) == json_error_duplicate_key);
+}
+
 /* Whether our reader says of the text what jansson says of it. It is not asked where it has other rules: NUL bytes, which it reads as
- * the end in some places, must be refused; of nesting too deep for ours nothing follows. *taken: whether it is JSON to both. */
+ * the end in some places, must be refused. *taken: whether it is JSON to both. */
 static inline bool peer_agrees(mcpa_str_t text, bool *taken)
 {
     mcpa_json_t *ours = NULL;
     mcpa_status_t status = mcpa_json_parse(&ours, text, MCPA_JSONSCAN_MAX_DEPTH, SIZE_MAX);
-    bool has_nul = text.len > 0 && memchr(text.ptr, '\0', text.len) != NULL, same;
-    json_t *any = has_nul ? NULL : json_loadb(text.ptr, text.len, JSON_DECODE_ANY, NULL);
-    json_t *strict = has_nul ? NULL : json_loadb(text.ptr, text.len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+    json_t *any, *strict;
+    json_error_t error;
+    bool same;
 
-    if (status == MCPA_OK) {
-        same = strict != NULL && peer_same(ours, strict) && peer_takes_print(ours, strict);
-    } else {
-        same = status == MCPA_ETOOBIG || (any == NULL ? strict == NULL : strict == NULL && status == MCPA_EDUPLICATE);
-    }
-    *taken = status == MCPA_OK;
     mcpa_json_free(&ours);
+    *taken = status == MCPA_OK;
+    if (text.len > 0 && memchr(text.ptr, '\0', text.len) != NULL) {
+        return status != MCPA_OK;
+    }
+    any = json_loadb(text.ptr, text.len, JSON_DECODE_ANY, NULL);
+    strict = json_loadb(text.ptr, text.len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
+    same = strict != NULL ? peer_agrees_on_good(text, strict) : peer_agrees_on_bad(status, any != NULL, &error);
     json_decref(any);
     json_decref(strict);
     return same;
