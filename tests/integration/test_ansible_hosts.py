@@ -22,7 +22,7 @@ from harness.tls import Tls
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
-PACKAGES = ["apache2", "curl", "libcurl4", "libjansson4", "libmicrohttpd12", "python3", "zlib1g"]
+PACKAGES = ["apache2", "curl", "libcurl4", "libmicrohttpd12", "python3", "zlib1g"]
 RESOURCE, ISSUER = "https://localhost/mcp", "https://login.example.com/"
 CALL = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"message":"hello"}}}'
 VHOSTS = """DirectoryIndex index.php index.html

@@ -145,7 +145,7 @@ def test_a_race_of_requests_would_be_seen(world, monkeypatch, tmp_path):
     plain = "uint64_t word = *(const uint64_t *)(const void *)&table->word[place];"
     copy = changed(tmp_path, "shared/state/streams.c", "uint64_t word = atomic_load(&table->word[place]);", plain)
     module = world.scratch / "mod_mcp_auth.so"  # where the sanitizer of httpd's children finds the names of functions, too
-    compile_c(module, "-shared", "-fPIC", copy, *(FOLDER / "mod_mcp_auth" / ".libs").glob("*.o"), FOLDER / "shared" / ".libs" / "libmcpauth.a", "-ljansson", "-lcrypto")
+    compile_c(module, "-shared", "-fPIC", copy, *(FOLDER / "mod_mcp_auth" / ".libs").glob("*.o"), FOLDER / "shared" / ".libs" / "libmcpauth.a", "-lcrypto")
     monkeypatch.setattr(paths, "MODULE", module)
     _, _, reports = lives(world)
     assert any("streams.c" in report for report in reports.found()), reports.found()
