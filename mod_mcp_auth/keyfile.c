@@ -91,7 +91,7 @@ static mcpa_status_t take_keys(mod_mcp_keyfile_t *out, const mcpa_json_t *jwks, 
     }
     digest = mod_mcp_keyfile_digest(issuer_url, mcpa_str(text));
     if (digest == 0 || digest != known) {
-        status = mcpa_jwks_parse(&set, mcpa_str(text), &report);
+        status = mcpa_jwks_read(&set, jwks, &report);
     }
     if (status == MCPA_OK) {
         out->set = set;

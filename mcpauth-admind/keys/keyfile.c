@@ -75,21 +75,13 @@ static mcpa_status_t read_document(admind_keyfile_t *file, const mcpa_json_t *js
 {
     const mcpa_json_t *jwks = mcpa_json_member(json, "jwks");
     mcpa_jwks_report_t report;
-    mcpa_status_t status;
-    char *text;
 
     if (!mcpa_str_eqz(mcpa_json_string(mcpa_json_member(json, "issuer")), issuer) ||
         !mcpa_json_integer(mcpa_json_member(json, "fetched"), &file->fetched_s) ||
         !mcpa_json_integer(mcpa_json_member(json, "expires"), &file->expires_s) || jwks == NULL) {
         return MCPA_EMALFORMED;
     }
-    text = mcpa_json_print(jwks);
-    if (text == NULL) {
-        return MCPA_ENOMEM;
-    }
-    status = mcpa_jwks_parse(&file->set, mcpa_str(text), &report);
-    free(text);
-    return status;
+    return mcpa_jwks_read(&file->set, jwks, &report);
 }
 
 mcpa_status_t admind_keyfile_read(admind_keyfile_t *file, const char *dir, const char *issuer)

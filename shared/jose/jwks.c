@@ -134,12 +134,18 @@ static mcpa_status_t parse_keys(mcpa_jwks_t **out, const mcpa_json_t *keys, mcpa
     return MCPA_OK;
 }
 
+mcpa_status_t mcpa_jwks_read(mcpa_jwks_t **out, const mcpa_json_t *json, mcpa_jwks_report_t *report)
+{
+    *report = (mcpa_jwks_report_t){ 0 };
+    return parse_keys(out, mcpa_json_member(json, "keys"), report);
+}
+
 mcpa_status_t mcpa_jwks_parse(mcpa_jwks_t **out, mcpa_str_t text, mcpa_jwks_report_t *report)
 {
     mcpa_json_t *json;
     mcpa_status_t status;
 
-    *report = (mcpa_jwks_report_t){ 0 };
+    *report = (mcpa_jwks_report_t){ 0 }; /* for those who look at it after a failure */
     if (text.len > MCPA_JWKS_MAX_BYTES) {
         return MCPA_ETOOBIG;
     }
@@ -147,7 +153,7 @@ mcpa_status_t mcpa_jwks_parse(mcpa_jwks_t **out, mcpa_str_t text, mcpa_jwks_repo
     if (status != MCPA_OK) {
         return status;
     }
-    status = parse_keys(out, mcpa_json_member(json, "keys"), report);
+    status = mcpa_jwks_read(out, json, report);
     mcpa_json_free(&json);
     return status;
 }

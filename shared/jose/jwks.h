@@ -6,13 +6,13 @@
 #ifndef MCPA_JOSE_JWKS_H
 #define MCPA_JOSE_JWKS_H
 
-#include "base/bytes.h"
+#include "base/json.h"
 #include "jose/alg.h"
 
 typedef struct mcpa_key mcpa_key_t;
 typedef struct mcpa_jwks mcpa_jwks_t;
 
-/* Why keys were left out or a set refused, for the operator. Filled by mcpa_jwks_parse in either case. */
+/* Why keys were left out or a set refused, for the operator. Filled by mcpa_jwks_parse and mcpa_jwks_read in either case. */
 typedef struct mcpa_jwks_report {
     size_t usable;
     size_t ignored;      /* unknown kty or crv, use=enc, key_ops without verify, algorithms we do not know */
@@ -26,6 +26,8 @@ typedef struct mcpa_jwks_report {
  * different kty: both stay, told apart by algorithm. RSA 2048..8192 bits with odd exponent >= 65537 < 2^32 and no ROCA modulus;
  * P-256/384/521 with a valid point; Ed25519. A set without one usable key is MCPA_ENOTFOUND. The caller owns one reference. */
 mcpa_status_t mcpa_jwks_parse(mcpa_jwks_t **out, mcpa_str_t text, mcpa_jwks_report_t *report) MCPA_MUST_CHECK;
+/* The same for a set that is part of a document of ours, which its reader has kept to limits. */
+mcpa_status_t mcpa_jwks_read(mcpa_jwks_t **out, const mcpa_json_t *json, mcpa_jwks_report_t *report) MCPA_MUST_CHECK;
 /* One HMAC key from a declared secret, usable for those of 'algs' (HS*) whose hash is not longer than the secret.
  * MCPA_EMALFORMED when it is too short for every one of them. Cleansed when the set is freed. */
 mcpa_status_t mcpa_jwks_from_secret(mcpa_jwks_t **out, mcpa_str_t secret, mcpa_algs_t algs) MCPA_MUST_CHECK;

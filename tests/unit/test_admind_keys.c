@@ -36,6 +36,32 @@ static void fetched_keys_are_published_for_children(void **state)
     assert_int_equal(world_metric(world, MCPA_METRIC_JWKS_FAILURES), 0);
 }
 
+/* DEL takes six bytes where we write it: printed, the set would be longer than any that is fetched. */
+static void keys_are_read_back_by_their_bytes_in_the_file(void **state)
+{
+    enum { MANY = 60 * 1024 };
+    static char text[MANY + 1024];
+    world_t *world = *state;
+    char dir[80], path[256];
+    admind_keyfile_t file;
+    mcpa_out_t out;
+
+    world_with_a(world);
+    mcpa_out_init(&out, text, sizeof(text));
+    mcpa_out_z(&out, "{\"issuer\":\"" ISSUER "\",\"fetched\":1,\"expires\":2,\"jwks\":{\"keys\":[" KEY("z") "],\"note\":\"");
+    for (int i = 0; i < MANY; i++) {
+        mcpa_out_char(&out, '\x7f');
+    }
+    mcpa_out_z(&out, "\"}}");
+    assert_int_equal(mcpa_out_status(&out), MCPA_OK);
+    world_path(world, path, ISSUER);
+    assert_int_equal(admind_file_replace(path, mcpa_out_get(&out), 0644), MCPA_OK);
+    snprintf(dir, sizeof(dir), "%s/keys", world->state_dir);
+    assert_int_equal(admind_keyfile_read(&file, dir, ISSUER), MCPA_OK);
+    assert_true(mcpa_str_eqz(mcpa_key_kid(mcpa_jwks_at(file.set, 0)), "z"));
+    mcpa_jwks_release(&file.set);
+}
+
 static void directory_of_keys_lets_children_in_whatever_the_umask(void **state)
 {
     world_t *world = *state;
@@ -291,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(fetched_keys_are_published_for_children),
+        T(keys_are_read_back_by_their_bytes_in_the_file),
         T(directory_of_keys_lets_children_in_whatever_the_umask),
         T(metrics_of_an_issuer_begin_at_zero),
         T(refresh_runs_ahead_of_the_lifetime),

@@ -227,6 +227,22 @@ static void keys_file_must_be_a_plain_file_closed_to_others_and_not_too_long(voi
     assert_int_equal(log_count("MCPA0230"), 1);
 }
 
+/* DEL takes six bytes where we write it: printed, the set would be longer than any that is fetched. */
+static void keys_count_by_their_bytes_in_the_file(void **state)
+{
+    enum { MANY = 60 * 1024 };
+    char *padding = apr_palloc(test_pool, MANY + 1);
+
+    (void)state;
+    memset(padding, '\x7f', MANY);
+    padding[MANY] = '\0';
+    write_text(path_of(&issuer_a), apr_psprintf(test_pool,
+                                                "{\"issuer\":\"https://a.example\",\"fetched\":1,\"expires\":99999999999,"
+                                                "\"jwks\":{\"note\":\"%s\",\"keys\":[{\"kid\":\"one\"," ED25519 "}]}}",
+                                                padding));
+    assert_true(knows(make_keys(0), &issuer_a, "one"));
+}
+
 static void keys_of_the_configuration_are_used_as_they_are(void **state)
 {
     static const mcpa_issuer_t *const issuers[] = { &issuer_file, &issuer_a, NULL };
@@ -268,6 +284,7 @@ int main(void)
         KEYS_TEST(keys_that_come_expired_are_not_taken),
         KEYS_TEST(keys_file_that_is_broken_or_foreign_changes_nothing_and_is_logged_once),
         KEYS_TEST(keys_file_must_be_a_plain_file_closed_to_others_and_not_too_long),
+        KEYS_TEST(keys_count_by_their_bytes_in_the_file),
         KEYS_TEST(keys_of_the_configuration_are_used_as_they_are),
     };
     int failed;
