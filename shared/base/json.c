@@ -112,7 +112,7 @@ bool mcpa_json_integer(const mcpa_json_t *json, int64_t *value)
     if (!mcpa_json_is(json, MCPA_JSON_REAL)) {
         return false;
     }
-    real = mcpa_json_real(json->as.text);
+    real = json->as.real.value;
     /* !(a && b) also turns away NaN. Within the range the cast is defined, and it drops the fraction. */
     if (!(real >= -limit && real < limit) || (double)(int64_t)real < real || (double)(int64_t)real > real) {
         return false;
@@ -130,7 +130,7 @@ bool mcpa_json_number(const mcpa_json_t *json, double *value)
     if (!mcpa_json_is(json, MCPA_JSON_REAL)) {
         return false;
     }
-    *value = mcpa_json_real(json->as.text);
+    *value = json->as.real.value;
     return true;
 }
 
@@ -160,14 +160,21 @@ void mcpa_json_each(const mcpa_json_t *json, bool (*fn)(void *ctx, mcpa_str_t na
 
 /* ---- printing; as deep as the reader lets a document be */
 
+static mcpa_str_t written(const mcpa_json_t *real)
+{
+    return (mcpa_str_t){ real->as.real.written, strspn(real->as.real.written, "+-.0123456789Ee") };
+}
+
 /* Bytes that the value takes at the most, with its name, its comma and its brackets. */
 static size_t room_for(const mcpa_json_t *json)
 {
     const size_t escape = sizeof("\\u0000") - 1, rest = sizeof("\"\":,[]") - 1 + sizeof("-9223372036854775808") - 1;
     size_t bytes = json->name.len * escape + rest;
 
-    if (json->type == MCPA_JSON_STRING || json->type == MCPA_JSON_REAL) {
+    if (json->type == MCPA_JSON_STRING) {
         bytes += json->as.text.len * escape + sizeof("\"\"") - 1;
+    } else if (json->type == MCPA_JSON_REAL) {
+        bytes += written(json).len;
     }
     for (size_t i = 0; i < json->size; i++) {
         bytes += room_for(&json->as.children[i]);
@@ -190,7 +197,7 @@ static void print(mcpa_jsonw_t *w, const char *name, const mcpa_json_t *json)
         mcpa_jsonw_int(w, name, json->as.integer);
         return;
     case MCPA_JSON_REAL:
-        mcpa_jsonw_raw(w, name, json->as.text);
+        mcpa_jsonw_raw(w, name, written(json));
         return;
     case MCPA_JSON_STRING:
         mcpa_jsonw_str(w, name, json->as.text);

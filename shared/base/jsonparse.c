@@ -152,20 +152,22 @@ static bool read_integer(mcpa_str_t text, int64_t *value)
     return true;
 }
 
-double mcpa_json_real(mcpa_str_t text)
+/* What follows the number in the text can be none of one: a bracket, a comma, a blank or the NUL at the end. */
+static mcpa_status_t read_real(mcpa_json_t *real, mcpa_str_t text)
 {
     locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     locale_t before;
-    double value = HUGE_VAL;
 
-    if (c != (locale_t)0) {
-        /* Whatever the process has set: elsewhere the point is a comma. What follows the number in the text is none of one. */
-        before = uselocale(c);
-        value = strtod(text.ptr, NULL);
-        (void)uselocale(before);
-        freelocale(c);
+    if (c == (locale_t)0) {
+        return MCPA_ENOMEM;
     }
-    return value;
+    before = uselocale(c); /* whatever the process has set: elsewhere the point is a comma */
+    real->type = MCPA_JSON_REAL;
+    real->as.real.written = text.ptr;
+    real->as.real.value = strtod(text.ptr, NULL);
+    (void)uselocale(before);
+    freelocale(c);
+    return isinf(real->as.real.value) ? MCPA_EMALFORMED : MCPA_OK;
 }
 
 static mcpa_status_t read_number(mcpa_json_t *value, mcpa_str_t text)
@@ -175,13 +177,11 @@ static mcpa_status_t read_number(mcpa_json_t *value, mcpa_str_t text)
     for (size_t i = 0; i < text.len; i++) {
         is_real = is_real || text.ptr[i] == '.' || text.ptr[i] == 'e' || text.ptr[i] == 'E';
     }
-    if (!is_real) {
-        value->type = MCPA_JSON_INTEGER;
-        return read_integer(text, &value->as.integer) ? MCPA_OK : MCPA_EMALFORMED;
+    if (is_real) {
+        return read_real(value, text);
     }
-    value->type = MCPA_JSON_REAL;
-    value->as.text = text;
-    return isinf(mcpa_json_real(text)) ? MCPA_EMALFORMED : MCPA_OK;
+    value->type = MCPA_JSON_INTEGER;
+    return read_integer(text, &value->as.integer) ? MCPA_OK : MCPA_EMALFORMED;
 }
 
 static mcpa_status_t read_scalar(reader_t *r, mcpa_json_t *value, unsigned char first)

@@ -13,15 +13,16 @@ struct mcpa_json {
     uint32_t size;   /* elements or members */
     mcpa_str_t name; /* of a member; {NULL,0} for others. NUL behind it */
     union {
-        mcpa_str_t text; /* STRING: NUL behind it. REAL: as it was written */
+        mcpa_str_t text; /* STRING: NUL behind it */
+        struct {
+            const char *written; /* a byte that can stand in no number ends it */
+            double value;
+        } real;
         int64_t integer;
         bool boolean;
         const mcpa_json_t *children; /* of arrays and objects */
         mcpa_json_t *parent;         /* of those that are still being read; NULL: it is the root */
     } as;
 };
-
-/* Of a number that has a fraction or an exponent, as it was written; infinite when it is out of a double's range. */
-double mcpa_json_real(mcpa_str_t text);
 
 #endif
