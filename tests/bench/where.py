@@ -22,7 +22,7 @@ SECONDS = 1
 DEFAULT = (variants.BARE, variants.PLUMBING, "mcpauth, audit off", variants.US)
 # How it is shown: the first that the name of the file begins with.
 PLACES = (("mod_mcp_auth", "mcpauth's module"), ("[kernel", "kernel"), ("apache2", "httpd"), ("mod_", "httpd's modules"), ("libapr", "APR"), ("libc.", "libc"),
-          ("libcrypto", "OpenSSL"), ("libjansson", "jansson"), ("", "other"))
+          ("libcrypto", "OpenSSL"), ("", "other"))
 
 
 def parse(report):
