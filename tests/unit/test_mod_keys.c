@@ -87,7 +87,7 @@ static void keys_are_not_used_after_their_time(void **state)
     keys = make_keys(0);
     generation = mod_mcp_keys_generation(keys);
     assert_true(knows(keys, &issuer_a, "one"));
-    sleep(3);
+    sleep(3); /* the life they were published with: after it they are over, however fast or slow the machine is */
     /* The generation says it by itself: a cached token must not outlive the keys because nobody asks for them. */
     assert_true(mod_mcp_keys_generation(keys) != generation);
     assert_null(mod_mcp_keys_get(keys, &issuer_a));
@@ -115,7 +115,7 @@ static void keys_stay_in_use_when_the_daemon_extends_them(void **state)
     assert_non_null(before);
     publish(&issuer_a, SET_OF("one"), 3600);
     mod_mcp_keys_reload(keys, NULL);
-    sleep(3);
+    sleep(3); /* the life they had before */
     after = mod_mcp_keys_get(keys, &issuer_a);
     assert_ptr_equal(before, after); /* not parsed again */
     mcpa_jwks_release(&before);
