@@ -4,9 +4,11 @@ import base64
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -106,7 +108,7 @@ def a_cell(monkeypatch, answers, statuses=(200,) * 9):
     monkeypatch.setattr(wrk, "run", lambda *_: {"us": 1_000_000, "p50": 1, "p99": 2, **next(answers)})
     monkeypatch.setattr(client, "send", lambda *_, **__: SimpleNamespace(status=next(statuses)))
     server = SimpleNamespace(port=1, settle=lambda: None, threads_ns=dict, daemon_ns=dict, log_bytes=lambda: 0, said=lambda: "")
-    farm = SimpleNamespace(servers={MCPAUTH: server}, refused={}, group=cases.GROUPS[0], load_cpus="0", script=lambda *_: "", fetches=lambda _: 0, request=lambda _: {},
+    farm = SimpleNamespace(servers={MCPAUTH: server}, refused={}, group=cases.GROUPS[0], load_cpus="0", apart=True, script=lambda *_: "", fetches=lambda _: 0, request=lambda _: {},
                            tokens=SimpleNamespace(wrong=lambda: {"expired": "x", "not signed": "y"}))
     return rounds.Cell(farm, cases.CASES["static"], MCPAUTH)
 
@@ -325,6 +327,35 @@ def test_what_is_counted_exists():
     inspects = {name: re.findall(r"^MCPAuthInspect (\w+)$", v.location, re.M) for name, v in instructions.VARIANTS.items() if v.location}
     assert inspects.pop("proxy") == ["Body"] and all(found == ["Off"] for found in inspects.values())
     assert {bar[2] for bar in figures.BARS} | {bar[3] for bar in figures.PAIR_BARS} <= set(table.UNITS)
+
+
+# In place of wrk: waits for an event that is there, then for one that does not come, and tells how often it was put to sleep meanwhile.
+WAITER = """#!/usr/bin/python3
+import json, os, resource, select, time
+here, there = os.pipe()
+poll = select.epoll()
+poll.register(here, select.EPOLLIN)
+poll.poll(0)
+slept = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+began, before = time.monotonic(), slept()
+late = poll.poll(0.1)
+slept, waited = slept() - before, time.monotonic() - began
+os.write(there, b"x")
+found = poll.poll()
+print("TOLD", json.dumps({"statuses": {}, "late": len(late), "found": len(found), "slept": slept, "waited": waited}))
+"""
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_the_load_does_not_sleep_while_it_waits_on_a_cpu_of_its_own(tmp_path, monkeypatch, apart):
+    waiter = tmp_path / "wrk"
+    waiter.write_text(WAITER)
+    waiter.chmod(0o755)
+    assert b"\0epoll_wait\0" in Path(shutil.which("wrk")).read_bytes(), "wrk waits otherwise"
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    told = wrk.run(",".join(map(str, os.sched_getaffinity(0))), 1, "", 1, 0, apart)
+    assert (told["late"], told["found"]) == (0, 1) and told["waited"] >= 0.1
+    assert (told["slept"] == 0) == apart
 
 
 def test_a_thread_that_has_ended_spoils_the_sum():

@@ -20,12 +20,14 @@ class Farm:
     """
     servers    {variant name: server}
     refused    {variant name: what it said}: those that did not start
+    apart      servers and load share no CPU
     httpd      the class of all httpds
     """
 
     def __init__(self, group, cases, variants, httpd=Httpd):
         self.group, self._httpd = group, httpd
         self.server_cpus, self.load_cpus = cpu.share(group.cores)
+        self.apart = not set(self.server_cpus.split(",")) & set(self.load_cpus.split(","))
         # Short, because a Unix socket's path has 107 characters; open to www-data.
         self.scratch = Path(tempfile.mkdtemp(prefix="mcpauth-bench-", dir="/tmp"))
         os.chmod(self.scratch, 0o755)

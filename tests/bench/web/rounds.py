@@ -53,7 +53,7 @@ class Cell:
         sent, told = 0, None
         try:
             while sent == 0 or self.case.again and sent < COUNT:
-                told = wrk.run(self.farm.load_cpus, self.server.port, self.farm.script(self.case, True), seconds, sent)
+                told = wrk.run(self.farm.load_cpus, self.server.port, self.farm.script(self.case, True), seconds, sent, self.farm.apart)
                 look_over(self.case, self.variant, told, True)
                 sent += told["requests"]
             if self.variant.guards and not self.case.over:
@@ -93,7 +93,7 @@ class Cell:
             self._probe()
             server.settle()
             before, daemon_before, log_before, fetches_before = server.threads_ns(), server.daemon_ns(), server.log_bytes(), self.farm.fetches(server)
-            told = wrk.run(self.farm.load_cpus, server.port, self.farm.script(self.case, self.counts), seconds, first)
+            told = wrk.run(self.farm.load_cpus, server.port, self.farm.script(self.case, self.counts), seconds, first, self.farm.apart)
             server.settle()
             if told["requests"] == 0 and again:
                 # Nothing at all for a second is what a machine does that has no time, once.
