@@ -118,18 +118,55 @@ static void b64url_gives_every_short_value_one_spelling(void **state)
     assert_int_equal(accepted, 256);
 }
 
+/* Every character at every place, and the one way to write each value back. */
+static void b64url_reads_every_character_at_every_place(void **state)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+    (void)state;
+    for (size_t turn = 0; turn < 64; turn++) {
+        for (size_t chars = 4; chars <= 64; chars += 4) {
+            unsigned char bytes[48], expected[48];
+            char text[64], again[65];
+            size_t len;
+            mcpa_out_t out;
+
+            for (size_t i = 0; i < chars; i += 4) {
+                size_t v[4];
+
+                for (size_t k = 0; k < 4; k++) {
+                    v[k] = (turn + 7 * (i + k)) % 64; /* 7 and 64 have no common divisor */
+                    text[i + k] = alphabet[v[k]];
+                }
+                expected[i / 4 * 3] = (unsigned char)(v[0] << 2 | v[1] >> 4);
+                expected[i / 4 * 3 + 1] = (unsigned char)(v[1] << 4 | v[2] >> 2);
+                expected[i / 4 * 3 + 2] = (unsigned char)(v[2] << 6 | v[3]);
+            }
+            assert_int_equal(mcpa_b64url_decode(bytes, sizeof(bytes), &len, (mcpa_str_t){ text, chars }), MCPA_OK);
+            assert_int_equal(len, chars / 4 * 3);
+            assert_memory_equal(bytes, expected, len);
+            mcpa_out_init(&out, again, sizeof(again));
+            mcpa_b64url_encode(&out, bytes, len);
+            assert_memory_equal(again, text, chars);
+        }
+    }
+}
+
+#define ROOM_CHARS 70 /* more than four times what is read in one step */
+#define ROOM_BYTES 54
+
 static void b64url_never_writes_over_the_given_room(void **state)
 {
     (void)state;
-    for (size_t chars = 0; chars <= 12; chars++) {
-        char text[12];
+    for (size_t chars = 0; chars <= ROOM_CHARS; chars++) {
+        char text[ROOM_CHARS];
         size_t need = chars / 4 * 3 + (chars % 4 == 0 ? 0 : chars % 4 - 1);
 
         memset(text, 'A', sizeof(text));
         if (chars % 4 == 1) {
             continue;
         }
-        for (size_t cap = 0; cap <= 12; cap++) {
+        for (size_t cap = 0; cap <= ROOM_BYTES; cap++) {
             unsigned char *memory = malloc(cap + 1);
             size_t len = 99;
 
@@ -153,6 +190,7 @@ int main(void)
         cmocka_unit_test(b64url_rejects_every_byte_outside_the_alphabet_at_every_place),
         cmocka_unit_test(b64url_rejects_padding_and_impossible_lengths),
         cmocka_unit_test(b64url_gives_every_short_value_one_spelling),
+        cmocka_unit_test(b64url_reads_every_character_at_every_place),
         cmocka_unit_test(b64url_never_writes_over_the_given_room),
     };
 
