@@ -19,10 +19,10 @@ from web.farm import Farm  # noqa: E402
 
 HERTZ = 1999
 SECONDS = 1
-DEFAULT = (variants.BARE, variants.PLUMBING, "mcpauth, audit off", variants.US)
+DEFAULT = (variants.BARE, variants.FLOOR, "mcpauth, audit off", variants.US)
 # How it is shown: the first that the name of the file begins with.
-PLACES = (("mod_mcp_auth", "mcpauth's module"), ("[kernel", "kernel"), ("apache2", "httpd"), ("mod_", "httpd's modules"), ("libapr", "APR"), ("libc.", "libc"),
-          ("libcrypto", "OpenSSL"), ("", "other"))
+PLACES = (("mod_mcp_auth", "mcpauth's module"), ("[kernel", "kernel"), ("apache2", "httpd"), ("mod_floor", "the floor's module"),
+          ("mod_", "httpd's modules"), ("libapr", "APR"), ("libc.", "libc"), ("libcrypto", "OpenSSL"), ("", "other"))
 
 
 def parse(report):

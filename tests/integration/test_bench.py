@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The comparison of tests/bench/run: that its smallest slice works, and that wrong answers become errors and not figures. No figure is judged."""
 import base64
+import itertools
 import json
 import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -17,13 +19,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from harness import BUILD, SOURCE, client
+from harness import BUILD, SOURCE, Upstream, client
 
 sys.path.insert(0, str(SOURCE / "tests" / "bench"))
 
 import instructions  # noqa: E402
 import where  # noqa: E402
-from web import callgrind, cases, counts, cpu, figures, parts, rounds, table, tokens, variants, wrk  # noqa: E402
+from web import callgrind, cases, counts, cpu, farm, figures, parts, rounds, table, tokens, variants, wrk  # noqa: E402
 
 MCPAUTH, LIMIT = "mcpauth", "mcpauth, subject limit"
 
@@ -225,30 +227,101 @@ limit decision, and a name               371.00     200.68       1.4866
 JSON-RPC scan, 100 KB tools/call           0.08       0.06       0.0005 a byte
 audit commit, durability=process        1499.00    1206.42       9.1650
 """
-SPEED = "+H:16\n+F2:2:2048:3408.5:50000.0\n+F4:3:256:41940.0:12500.0\n+F6:0:253:Ed25519:19322.7:8000.0\n"
 
 
 def test_a_bar_on_a_part_is_held_by_the_part_alone():
-    found = {"micro": parts.parse_micro(MICRO), "verify_us": parts.parse_speed(SPEED)}
-    assert found["verify_us"] == {"RS256": 20, "ES256": 80, "EdDSA": 125}
+    found = {"micro": parts.parse_micro(MICRO)}
     held = figures.bars([], found)
     assert [(bar.variant, bar.limit, bar.value, bar.holds) for bar in held] == [
         ("audit commit, durability=process", 1500, 1499, True), ("limit decision, and a name", 300, 301, False), ("JSON-RPC scan, 100 KB tools/call", 3, 0.08, True)]
     text = table.markdown({**a_run(), "parts": found})
-    assert "| a part | limit decision, and a name | CPU ns, alone | ≤ 300 | 301.00 | **no** |  |\n" in text and "RS256 20.0 µs, ES256 80.0 µs, EdDSA 125.0 µs" in text
+    assert "| a part | limit decision, and a name | CPU ns, alone | ≤ 300 | 301.00 | **no** |  |\n" in text
 
 
-def test_the_floor_is_of_the_same_case_and_has_the_signature_where_one_is_verified():
+def test_the_floor_is_of_the_same_case_and_verifies_where_tokens_are_verified():
     run = a_run()
     results = run["results"]
-    results[0]["cells"].append({"variant": variants.PLUMBING, "rounds": [row(1, 80, 11), row(2, 180, 23), row(3, 380, 8)], "unsupported": None, "error": None})
-    results.append({**results[0], "case": "static-bad", "title": "bad", "cells": results[0]["cells"]})
+    floor = {"variant": variants.FLOOR, "rounds": [row(1, 80, 11), row(2, 180, 23), row(3, 380, 8)], "unsupported": None, "error": None}
+    verifies = {"variant": variants.FLOOR_VERIFIES, "rounds": [row(1, 60, 21), row(2, 120, 33), row(3, 240, 18)], "unsupported": None, "error": None}
+    results.append({**results[0], "case": "static-bad", "title": "bad", "cells": [*results[0]["cells"], verifies]})
+    results[0]["cells"].append(floor)
     figures.add_figures(results)
-    held = {(bar.case, bar.figure): bar.floor for bar in figures.bars(results, {"micro": parts.parse_micro(MICRO), "verify_us": parts.parse_speed(SPEED)})}
+    held = {(bar.case, bar.figure): bar.floor for bar in figures.bars(results, {"micro": parts.parse_micro(MICRO)})}
     assert held["static", "ratio"] == 0.9 and held["static", "over_us"] == 3 and held["static", "instructions_over"] is None
-    assert held["static-bad", "over_us"] == 23 and held["static-bad", "fetches"] is None
-    assert {bar.floor for bar in figures.bars(results) if bar.case == "static-bad"} == {None}, "what a signature costs is not known"
+    assert held["static-bad", "over_us"] == 13 and held["static-bad", "fetches"] == 0 and held["", "part_ns"] is None
     assert "| ≥ 0.9 | 0.75 | **no** | 0.90 |\n" in table.markdown(run)
+    floor["error"] = "round 3: 1 of 9 was denied"
+    figures.add_figures(results)
+    assert {bar.floor for bar in figures.bars(results) if bar.case == "static"} == {None}
+
+
+FLOOR_OF = {case.name: next(v for v in case.variants if v in (variants.FLOOR, variants.FLOOR_VERIFIES))
+            for case in cases.CASES.values() if {variants.FLOOR, variants.FLOOR_VERIFIES} & set(case.variants)}
+
+
+def test_every_bar_on_cpu_has_a_floor_that_answers_as_we_do():
+    barred = {bar[0] for bar in figures.BARS if bar[2] == "over_us"}
+    assert barred <= set(FLOOR_OF)
+    for name, floor in FLOOR_OF.items():
+        assert cases.CASES[name].expected(variants.VARIANTS[floor]) == cases.CASES[name].expected(variants.VARIANTS[MCPAUTH]), name
+        assert "floor" in floor and floor in variants.VARIANTS
+
+
+def names_of(headers):
+    return sorted(name.lower() for name, _ in headers)
+
+
+def bytes_of_floor(server):
+    """What its children have written so far: each to a file of a MiB that has no name any more, in which all else is zero."""
+    held = [path for child in server.process.children() for path in Path(f"/proc/{child}/fd").iterdir() if "/mcpauth-floor-" in os.readlink(path)]
+    assert len(held) == len(server.process.children()) and all((path.stat().st_size, path.stat().st_nlink) == (1 << 20, 0) for path in held)
+    return sum(len(path.read_bytes()) - path.read_bytes().count(0) for path in held)
+
+
+def records_of_spool(folder):
+    """The lengths of all records, with their envelopes (shared/wire/segment.h)."""
+    found = []
+    for content in (path.read_bytes() for path in folder.iterdir()):
+        assert content.startswith(b"MCPASEG1")
+        at = 64
+        while length := struct.unpack_from("<I", content, at)[0]:
+            found.append(16 + length)
+            at += found[-1]
+    return sorted(found)
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs")
+def test_the_floor_has_the_effects_it_claims(monkeypatch):
+    echo = Upstream()
+    echo.tls_port = 0
+    monkeypatch.setattr(farm, "Backend", lambda *_: echo)
+    floors, asked = (variants.FLOOR, variants.FLOOR_VERIFIES), ((variants.STATIC, tokens.KNOWN), (variants.PROXY, tokens.KNOWN), (variants.STATIC, tokens.BAD))
+    got, reached, written = {}, {}, {}
+    with farm.Farm(cases.GROUPS[0], [cases.CASES["proxy"]], [variants.BARE, *floors, MCPAUTH]) as all_servers:
+        assert not all_servers.refused
+        for name, server in all_servers.servers.items():
+            for what in asked:
+                echo.clear()
+                before = bytes_of_floor(server) if name in floors else 0
+                got[name, *what] = client.send(server.port, path=what[0], token=all_servers.tokens.one(what[1]))
+                written[name, *what] = bytes_of_floor(server) - before if name in floors else 0
+                reached[name, *what] = [request.headers for request in echo.requests]
+        records = records_of_spool(all_servers.servers[MCPAUTH].admind.dirs.spool)
+    assert len(records) == len(asked)
+    for name, (path, kind) in itertools.product(floors, asked):
+        ours, floors_own, bare = (got[one, path, kind] for one in (MCPAUTH, name, variants.BARE))
+        if kind == tokens.BAD and name == variants.FLOOR:
+            assert floors_own.status == 200
+            continue
+        assert floors_own.status == ours.status == (401 if kind == tokens.BAD else 200) and bare.status == 200
+        assert names_of(floors_own.headers) == names_of(ours.headers) != names_of(bare.headers)
+        assert abs(written[name, path, kind] - (records[0] if kind == tokens.BAD else records[-1])) < 20, (name, path, kind, written, records)
+        if kind == tokens.BAD:
+            assert len(floors_own.body) == len(ours.body) and abs(len(floors_own.header("WWW-Authenticate")) - len(ours.header("WWW-Authenticate"))) <= 1
+        for mine, its, without in zip(*(reached[one, path, kind] for one in (MCPAUTH, name, variants.BARE)), strict=True):
+            assert names_of(its) == names_of(mine) and "authorization" in names_of(without) and "authorization" not in names_of(its)
+            added = set(names_of(its)) - set(names_of(without))
+            assert len(added) == 6 and all(abs(len(dict(its)[key]) - len(value)) <= 1 for key, value in mine if key.lower() in added), (mine, its)
 
 
 def test_nothing_is_compared_with_a_bare_server_that_answered_wrong():

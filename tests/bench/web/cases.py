@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from .tokens import BAD, COUNT, DISTINCT, KNOWN
-from .variants import AGAIN, BARE, LIMITED, PLUMBING, PROXY, RPC, STATIC, US, VARIANTS
+from .variants import AGAIN, BARE, FLOOR, FLOOR_VERIFIES, LIMITED, PROXY, RPC, STATIC, US, VARIANTS
 
 NO_AUDIT, NO_INSPECT, NEVER_SEEN = "mcpauth, audit off", "mcpauth, body not inspected", "mcpauth, never seen"
 OPENIDC = ("mod_auth_openidc, key file", "mod_auth_openidc, JWKS")
@@ -31,7 +31,7 @@ class Case:
         """The status of all answers, or of all but a few where a limit is exceeded."""
         if self.over and variant.limits:
             return 429
-        return 401 if self.tokens == BAD and variant.guards else 200
+        return 401 if self.tokens == BAD and (variant.guards or variant.verifies) else 200
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class Group:
 
 
 CASES = {c.name: c for c in (
-    Case("static", "1 KB file, a known token", STATIC, KNOWN, (BARE, AGAIN, PLUMBING, US, NO_AUDIT, *PEERS, "nginx")),
+    Case("static", "1 KB file, a known token", STATIC, KNOWN, (BARE, AGAIN, FLOOR, US, NO_AUDIT, *PEERS, "nginx")),
     Case("static-distinct", f"1 KB file, {COUNT:,} tokens in turn", STATIC, DISTINCT, (BARE, US, *PEERS), again=True),
-    Case("static-new", "1 KB file, each token for the first time", STATIC, DISTINCT, (BARE, PLUMBING, NEVER_SEEN, *PEERS)),
-    Case("static-bad", "1 KB file, each signature bad", STATIC, BAD, (BARE, PLUMBING, US, *PEERS)),
+    Case("static-new", "1 KB file, each token for the first time", STATIC, DISTINCT, (BARE, FLOOR_VERIFIES, NEVER_SEEN, *PEERS)),
+    Case("static-bad", "1 KB file, each signature bad", STATIC, BAD, (BARE, FLOOR_VERIFIES, US, *PEERS)),
     Case("static-over", "1 KB file, over the limit", LIMITED, KNOWN,
          (BARE, "mcpauth, subject limit", "mcpauth, address limit", "nginx", "nginx, limit_req"), over=True),
-    Case("proxy", "reverse proxy, a known token", PROXY, KNOWN, (BARE, AGAIN, PLUMBING, US, NO_AUDIT, *PEERS, *PROXIES)),
+    Case("proxy", "reverse proxy, a known token", PROXY, KNOWN, (BARE, AGAIN, FLOOR, US, NO_AUDIT, *PEERS, *PROXIES)),
     Case("proxy-new", "reverse proxy, each token for the first time", PROXY, DISTINCT, (BARE, NEVER_SEEN, *PEERS, HAPROXY_JWT)),
     Case("proxy-bad", "reverse proxy, each signature bad", PROXY, BAD, (BARE, US, *PEERS, HAPROXY_JWT)),
     Case("rpc-1k", "tools/call of 1 KB through the proxy", RPC, KNOWN, (BARE, US, NO_INSPECT, *PEERS, *PROXIES), body=1024),

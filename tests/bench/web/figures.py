@@ -3,7 +3,7 @@
 import statistics
 from typing import NamedTuple
 
-from .variants import AGAIN, BARE, PLUMBING, US
+from .variants import AGAIN, BARE, FLOOR, FLOOR_VERIFIES, US
 
 # The bars: case, variant, figure, limit, whether more is better. All in the group that runs event on one core with RS256.
 BARS = (
@@ -20,12 +20,10 @@ PAIR_BARS = (
 PART_BARS = (
     ("audit commit, durability=process", None, 1500), ("limit decision, and a name", "(making a name)", 300), ("JSON-RPC scan, 100 KB tools/call", None, 3),
 )
-# Where each token's signature is verified.
-VERIFIED = ("static-new", "static-bad")
 
 
 class Bar(NamedTuple):
-    """value, holds: None where there is no figure. floor: what httpd's own modules take for a part of it, and OpenSSL for the signature; None: not known."""
+    """value, holds: None where there is no figure. floor: the same of the module that decides nothing."""
     case: str
     variant: str
     figure: str
@@ -98,13 +96,10 @@ def between_us(results, case, variant, other):
     return statistics.median(both) if both else None
 
 
-def floor(results, parts, case, figure):
-    """What no module could save on the machine of this run, where that was measured."""
-    cell = find_cell(results, case, PLUMBING)
-    value = cell["figures"].get(figure) if cell and cell["figures"] else None
-    if value is None or case not in VERIFIED:
-        return value
-    return value + parts["verify_us"]["RS256"] if parts and figure == "over_us" else None
+def floor(results, case, figure):
+    """The figure of the case's floor; None where that was not measured."""
+    cells = [find_cell(results, case, variant) for variant in (FLOOR, FLOOR_VERIFIES)]
+    return next((cell["figures"].get(figure) for cell in cells if cell and cell["figures"]), None)
 
 
 def _part_bars(parts):
@@ -120,7 +115,7 @@ def bars(results, parts=None):
         if cell := find_cell(results, case, variant):
             value = {**cell["figures"], **cell}.get(figure) if cell["figures"] else None
             found.append(Bar(case, variant, figure, limit, value, None if value is None else value >= limit if more else value <= limit,
-                             floor(results, parts, case, figure)))
+                             floor(results, case, figure)))
     for case, variant, other, figure, limit, divisor in PAIR_BARS:
         if find_cell(results, case, variant) and find_cell(results, case, other):
             more_us = between_us(results, case, variant, other)

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 from . import machine
-from .variants import BARE
+from .variants import AGAIN, BARE, FLOOR, FLOOR_VERIFIES
 
 SCRIPT = """
 set terminal svg size 1000,%(height)d enhanced font "DejaVu Sans,12" background "#ffffff"
@@ -31,7 +31,7 @@ OURS, OTHERS, PLAIN = 0x1B6CA8, 0xC9772B, 0x8A8A8A
 
 
 def _colour(variant):
-    return OURS if variant.startswith("mcpauth") else PLAIN if variant in (BARE, "httpd again (control)", "nginx", "haproxy") else OTHERS
+    return OURS if variant.startswith("mcpauth") else PLAIN if variant in (BARE, AGAIN, FLOOR, FLOOR_VERIFIES, "nginx", "haproxy") else OTHERS
 
 
 def _plain(text):

@@ -9,6 +9,7 @@ from harness.admind import Admind, Dirs
 from harness.process import Process, free_port, port_answers, wait_until
 
 from . import cpu
+from .made import made
 from .variants import PLACES
 
 ANSWER = json.dumps({"jsonrpc": "2.0", "id": 7, "result": {"content": [{"type": "text", "text": "x" * 934}]}}).ljust(1024)
@@ -196,7 +197,7 @@ class Httpd(Server):
     }
 
     def _modules(self):
-        ours = {"mcp_auth": paths.MODULE}
+        ours = {"mcp_auth": paths.MODULE, **({"floor": made("mod_floor.la")} if "floor" in self.variant.modules else {})}
         return [f"LoadModule {name}_module {ours.get(name, paths.APACHE_MODULES / f'mod_{name}.so')}"
                 for name in (f"mpm_{self.mpm}", "authn_core", "authz_core", "authz_host", "mime", "proxy", "proxy_http", *self.variant.modules)]
 

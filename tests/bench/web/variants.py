@@ -14,7 +14,7 @@ class Variant:
     """
     name       in the table
     kind       "httpd", "nginx" or "haproxy"
-    guards     whether it looks at tokens; limits: whether it refuses what is over a limit
+    guards     whether it looks at tokens; verifies: only at their signatures; limits: whether it refuses what is over a limit
     modules    of httpd, beyond what all variants load
     server     lines at server level; guard: lines for each Location; more: {place: lines}
     daemon     whether mcpauth-admind runs beside it
@@ -22,6 +22,7 @@ class Variant:
     name: str
     kind: str = "httpd"
     guards: bool = False
+    verifies: bool = False
     limits: bool = False
     modules: tuple = ()
     server: str = ""
@@ -67,21 +68,14 @@ http-request deny deny_status 401 unless { var(txn.bearer),jwt_verify(txn.alg,"{
 """
 
 BARE, AGAIN = "httpd", "httpd again (control)"
-# What httpd's own modules take for a part of what mcpauth does to a request, without looking at the token: a regular expression on its header, an id,
-# the same headers in the answer, one line of a log as long as an audit record, one write each.
-PLUMBING = "httpd, Require expr, headers, log"
-SAME_HEADERS = {
-    "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer", "Cache-Control": "private", "X-Request-ID": "%{UNIQUE_ID}e"}
-LOG_LINE = "%{%s}t %h %{UNIQUE_ID}e %m %U %>s %D " + "x" * 200
+# What a module takes that has mcpauth's effects and decides nothing (../mod_floor.c); where tokens are verified, with the verification.
+FLOOR, FLOOR_VERIFIES = "floor: a module that decides nothing", "floor, and OpenSSL's verification"
 US = "mcpauth"
 VARIANTS = {v.name: v for v in (
     Variant(BARE),
     Variant(AGAIN),
-    Variant(
-        PLUMBING, modules=("headers", "unique_id"), server=f'CustomLog {{folder}}/access.log "{LOG_LINE}"',
-        guard="Require expr \"req('Authorization') =~ m#^Bearer [A-Za-z0-9._~+/-]+=*$#\"\n"
-              + "\n".join(f'Header always set {name} "{value}"' for name, value in SAME_HEADERS.items())),
+    Variant(FLOOR, modules=("floor",), guard="Floor On"),
+    Variant(FLOOR_VERIFIES, verifies=True, modules=("floor",), guard="Floor {pem}"),
     mcpauth(US),
     mcpauth("mcpauth, audit off", "MCPAuthAudit Off"),
     mcpauth("mcpauth, body not inspected", **{"/mcp": "MCPAuthInspect Off"}),

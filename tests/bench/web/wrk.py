@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """wrk: its script, one run of it, and what it tells."""
-import functools
 import json
 import re
 import subprocess
 
-from harness.paths import BUILD
+from .made import made
 
 CONNECTIONS = 32
 
@@ -71,17 +70,11 @@ def script(method, path, token=None, tokens=None, body=None, headers=(), count=F
     }
 
 
-@functools.cache
-def awake():
-    """The arguments that begin a command with ../awake.c preloaded."""
-    subprocess.run(["make", "-s", "-C", str(BUILD / "tests"), "awake.la"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
-    return ["env", f"LD_PRELOAD={BUILD / 'tests' / '.libs' / 'awake.so'}"]
-
-
 def run(cpus, port, script_path, seconds, first=0, apart=True):
     """One run; seconds is a whole number. apart: no server runs on these CPUs, so the load may have all of them and does not sleep. Returns requests, us, p50
     and p99 (us), denied (statuses from 400 on), faults (of sockets), statuses."""
-    argv = ["taskset", "-c", cpus, *(awake() if apart else ()), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "--latency",
+    awake = ["env", f"LD_PRELOAD={made('awake.la')}"] if apart else []
+    argv = ["taskset", "-c", cpus, *awake, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "--latency",
             "-s", str(script_path), f"http://127.0.0.1:{port}", "--", str(first)]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds + 60, check=False)
     told = re.search(r"^TOLD (.*)$", done.stdout, re.M)
