@@ -33,8 +33,29 @@ static void append(const char *line, int64_t now_us)
     assert_int_equal(admind_journal_append(journal, mcpa_str(line), now_us), MCPA_OK);
 }
 
+/* What the journal lets go of the page cache. */
+static struct {
+    off_t from, until;
+    unsigned calls;
+} let_go;
+
+/* In place of libc's. */
+int posix_fadvise(int fd, off_t offset, off_t len, int advice)
+{
+    struct stat st;
+
+    if (advice == POSIX_FADV_DONTNEED && fstat(fd, &st) == 0 && st.st_size >= offset + len) {
+        let_go.from = offset;
+        let_go.until = offset + len;
+        let_go.calls++;
+    }
+    return 0;
+}
+
 static int close_and_drop(void **state)
 {
+    let_go.from = let_go.until = 0;
+    let_go.calls = 0;
     admind_journal_close(&journal);
     return drop_dir(state);
 }
@@ -73,6 +94,54 @@ static void an_open_batch_larger_than_the_buffer_is_taken_back(void **state)
     assert_true(strlen(get_file("audit-2026-11-21.jsonl")) > 4);
     admind_journal_close(&journal);
     assert_string_equal(get_file("audit-2026-11-21.jsonl"), "one\n");
+}
+
+#define MIB ((off_t)1 << 20)
+
+/* Opens a journal whose file has so much already, all of it looked through before. */
+static void open_long_journal(off_t bytes)
+{
+    admind_position_t end = { "audit-2026-11-21.jsonl", (uint64_t)bytes };
+
+    admind_journal_close(&journal);
+    put_file(end.file, "", 0);
+    assert_int_equal(truncate(in_dir(end.file), bytes), 0);
+    open_journal(1 << 30, &end);
+}
+
+static void append_and_commit(size_t bytes)
+{
+    static char line[MIB];
+
+    memset(line, 'x', sizeof(line) - 1);
+    append(line + sizeof(line) - bytes, NOON_US);
+    assert_int_equal(admind_journal_commit(journal), MCPA_OK);
+}
+
+static void all_but_the_end_of_a_file_leaves_the_page_cache(void **state)
+{
+    off_t first;
+
+    (void)state;
+    open_long_journal(79 * MIB);
+    append_and_commit(1000);
+    assert_int_equal(let_go.calls, 0); /* 64 MiB stay, and less than 16 more are not worth a call */
+    open_long_journal(81 * MIB);
+    append_and_commit(1000);
+    assert_int_equal(let_go.calls, 1);
+    assert_int_equal(let_go.from, 0);
+    first = let_go.until;
+    assert_int_equal(first, 17 * MIB + 1000);
+    for (int i = 0; i < 15 * 8; i++) {
+        append_and_commit(MIB / 8);
+    }
+    assert_int_equal(let_go.calls, 1);
+    for (int i = 0; i < 8; i++) {
+        append_and_commit(MIB / 8);
+    }
+    assert_int_equal(let_go.calls, 2);
+    assert_int_equal(let_go.from, first);
+    assert_int_equal(let_go.until, first + 16 * MIB);
 }
 
 static void a_new_day_and_a_full_file_begin_another(void **state)
@@ -298,6 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_committed_batch_is_on_disk_and_an_open_one_is_not),
         TEST(an_open_batch_larger_than_the_buffer_is_taken_back),
+        TEST(all_but_the_end_of_a_file_leaves_the_page_cache),
         TEST(a_new_day_and_a_full_file_begin_another),
         TEST(a_replay_begins_where_it_is_told),
         TEST(a_replay_goes_on_where_files_were_taken_away),
