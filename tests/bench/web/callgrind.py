@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instructions a request takes in httpd with a peer's module, counted in the way of ../instructions.py, which counts our own."""
+"""Instructions a request takes in httpd with a peer's module or the floor's, counted in the way of ../instructions.py, which counts our own."""
 import shutil
 import statistics
 
@@ -53,9 +53,9 @@ def _count(server, case, tokens):
 
 
 def count_peers(results):
-    """Puts "instructions_over" into the cells of modules of others in the cases that are counted."""
+    """Puts "instructions_over" into the cells of modules that are not ours, in the cases that are counted."""
     wanted = {name: [c for r in results if r["case"] == name and r["group"] == GROUPS[0].title for c in r["cells"]
-                     if c["figures"] and VARIANTS[c["variant"]].guards and VARIANTS[c["variant"]].kind == "httpd" and not VARIANTS[c["variant"]].daemon]
+                     if c["figures"] and VARIANTS[c["variant"]].modules and VARIANTS[c["variant"]].kind == "httpd" and not VARIANTS[c["variant"]].daemon]
               for name in CASES_OF}
     names = list(dict.fromkeys(c["variant"] for cells in wanted.values() for c in cells))
     if not names:

@@ -99,7 +99,7 @@ def between_us(results, case, variant, other):
 def floor(results, case, figure):
     """The figure of the case's floor; None where that was not measured."""
     cells = [find_cell(results, case, variant) for variant in (FLOOR, FLOOR_VERIFIES)]
-    return next((cell["figures"].get(figure) for cell in cells if cell and cell["figures"]), None)
+    return next(({**cell["figures"], **cell}.get(figure) for cell in cells if cell and cell["figures"]), None)
 
 
 def _part_bars(parts):
