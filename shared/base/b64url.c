@@ -28,8 +28,8 @@ static bool is_of_alphabet(mcpa_str_t text)
     for (; text.len - i >= MCPA_LANES; i += MCPA_LANES) {
         mcpa_lanes_t c = mcpa_lanes_load(text.ptr + i);
         /* A letter's case is one bit, which takes no other byte to a letter. */
-        mcpa_lanes_t good = is_between(c | 0x20, 'a', 'z') | is_between(c, '0', '9') | (mcpa_lanes_t)(c == '-') |
-                            (mcpa_lanes_t)(c == '_');
+        mcpa_lanes_t good =
+            is_between(c | 0x20, 'a', 'z') | is_between(c, '0', '9') | (mcpa_lanes_t)(c == '-') | (mcpa_lanes_t)(c == '_');
 
         if (mcpa_lanes_any(~good)) {
             return false;
@@ -59,67 +59,51 @@ bool mcpa_b64url_is_canonical(mcpa_str_t text)
     return rest != 1 && (last & (rest == 2 ? 15u : 3u)) == 0;
 }
 
-/* All of four characters into 24 bits: what most of a token is. */
-static bool read_whole_group(uint32_t *bits, const char *text)
+static uint32_t plus_one(char c)
 {
-    /* Not of the alphabet: all ones. */
-    uint32_t a = reverse[(unsigned char)text[0]] - 1u, b = reverse[(unsigned char)text[1]] - 1u;
-    uint32_t c = reverse[(unsigned char)text[2]] - 1u, d = reverse[(unsigned char)text[3]] - 1u;
-
-    *bits = a << 18 | b << 12 | c << 6 | d;
-    return (a | b | c | d) < 64;
+    return reverse[(unsigned char)c];
 }
 
-/* Reads n (1..3) characters into the high end of 24 bits. */
-static bool read_group(uint32_t *bits, const char *text, size_t n)
+/* Four characters of the alphabet into 24 bits; the ones too many go all at once. */
+static uint32_t bits_of_group(const char *text)
 {
-    uint32_t value = 0;
+    const uint32_t ones = 1u << 18 | 1u << 12 | 1u << 6 | 1u;
 
-    for (size_t i = 0; i < n; i++) {
-        uint32_t plus_one = reverse[(unsigned char)text[i]];
-
-        if (plus_one == 0) {
-            return false;
-        }
-        value |= (plus_one - 1) << (18 - 6 * i);
-    }
-    *bits = value;
-    return true;
+    return (plus_one(text[0]) << 18) + (plus_one(text[1]) << 12) + (plus_one(text[2]) << 6) + plus_one(text[3]) - ones;
 }
 
-mcpa_status_t mcpa_b64url_decode(unsigned char *memory, size_t cap, size_t *written, mcpa_str_t text)
+mcpa_status_t mcpa_b64url_decode_canonical(unsigned char *memory, size_t cap, size_t *written, mcpa_str_t text)
 {
     size_t rest = text.len % 4;
     size_t whole = text.len - rest;
     size_t tail = rest > 0 ? rest - 1 : 0; /* bytes the last, incomplete group gives */
-    size_t at = 0;
-    uint32_t bits;
+    unsigned char *at = memory;
 
-    if (rest == 1) {
-        return MCPA_EMALFORMED; /* six bits are no byte */
-    }
     if (whole / 4 * 3 + tail > cap) {
         return MCPA_ETOOBIG;
     }
     for (size_t i = 0; i < whole; i += 4) {
-        if (!read_whole_group(&bits, text.ptr + i)) {
-            return MCPA_EMALFORMED;
-        }
-        memory[at++] = (unsigned char)(bits >> 16);
-        memory[at++] = (unsigned char)(bits >> 8);
-        memory[at++] = (unsigned char)bits;
+        uint32_t bits = bits_of_group(text.ptr + i);
+
+        *at++ = (unsigned char)(bits >> 16);
+        *at++ = (unsigned char)(bits >> 8);
+        *at++ = (unsigned char)bits;
     }
-    if (rest > 0) {
-        /* Bits below the last whole byte carry nothing; were they free, one value would have several spellings. */
-        if (!read_group(&bits, text.ptr + whole, rest) || (bits & (0xffffffu >> (8 * tail))) != 0) {
-            return MCPA_EMALFORMED;
-        }
+    if (tail > 0) {
+        const char last[4] = { text.ptr[whole], text.ptr[whole + 1], rest == 3 ? text.ptr[whole + 2] : 'A', 'A' };
+        uint32_t bits = bits_of_group(last);
+
         for (size_t i = 0; i < tail; i++) {
-            memory[at++] = (unsigned char)(bits >> (16 - 8 * i));
+            *at++ = (unsigned char)(bits >> (16 - 8 * i));
         }
     }
-    *written = at;
+    *written = (size_t)(at - memory);
     return MCPA_OK;
+}
+
+mcpa_status_t mcpa_b64url_decode(unsigned char *memory, size_t cap, size_t *written, mcpa_str_t text)
+{
+    return mcpa_b64url_is_canonical(text) ? mcpa_b64url_decode_canonical(memory, cap, written, text) : MCPA_EMALFORMED;
 }
 
 void mcpa_b64url_encode(mcpa_out_t *out, const void *bytes, size_t len)

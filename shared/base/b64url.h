@@ -16,6 +16,8 @@ static inline size_t mcpa_b64url_decoded_max(size_t len)
 mcpa_status_t mcpa_b64url_decode(unsigned char *memory, size_t cap, size_t *written, mcpa_str_t text) MCPA_MUST_CHECK;
 /* Whether decoding would succeed, given room. */
 bool mcpa_b64url_is_canonical(mcpa_str_t text);
+/* The same without a look at the spelling, for text that mcpa_b64url_is_canonical has said yes to. Other text gives other bytes, as many. */
+mcpa_status_t mcpa_b64url_decode_canonical(unsigned char *memory, size_t cap, size_t *written, mcpa_str_t text) MCPA_MUST_CHECK;
 /* Appends the encoding of len bytes. */
 void mcpa_b64url_encode(mcpa_out_t *out, const void *bytes, size_t len);
 

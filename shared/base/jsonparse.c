@@ -126,8 +126,12 @@ static mcpa_status_t prescan(size_t *values, mcpa_str_t text, size_t max_depth, 
 static mcpa_status_t take_string(reader_t *r, const mcpa_jsonscan_string_t *string, mcpa_str_t *value)
 {
     char *memory = r->text + (string->raw.ptr - r->text);
-    mcpa_status_t status = mcpa_jsonscan_decode(string, memory, string->raw.len, value);
+    mcpa_status_t status = MCPA_OK;
 
+    *value = string->raw; /* as most stand */
+    if (string->escaped) {
+        status = mcpa_jsonscan_decode(string, memory, string->raw.len, value);
+    }
     if (status == MCPA_OK) {
         memory[value->len] = '\0';
     }

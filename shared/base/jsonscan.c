@@ -30,11 +30,6 @@ static const unsigned char *skip_plain(const unsigned char *at, const unsigned c
     return at;
 }
 
-static inline bool is_space(unsigned char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 static inline bool is_digit(unsigned char c)
 {
     return c >= '0' && c <= '9';
@@ -43,14 +38,6 @@ static inline bool is_digit(unsigned char c)
 void mcpa_jsonscan_init(mcpa_jsonscan_t *scan, mcpa_str_t text)
 {
     *scan = (mcpa_jsonscan_t){ .at = (const unsigned char *)text.ptr, .end = (const unsigned char *)text.ptr + text.len };
-}
-
-unsigned char mcpa_jsonscan_peek(mcpa_jsonscan_t *scan)
-{
-    while (scan->at < scan->end && is_space(*scan->at)) {
-        scan->at++;
-    }
-    return scan->at < scan->end ? *scan->at : 0;
 }
 
 /* ---- strings */

@@ -26,7 +26,13 @@ typedef struct mcpa_jsonscan_string {
 
 void mcpa_jsonscan_init(mcpa_jsonscan_t *scan, mcpa_str_t text);
 /* Moves over white space; the next byte, or 0 at the end. */
-unsigned char mcpa_jsonscan_peek(mcpa_jsonscan_t *scan);
+static inline unsigned char mcpa_jsonscan_peek(mcpa_jsonscan_t *scan)
+{
+    while (scan->at < scan->end && (*scan->at == ' ' || *scan->at == '\t' || *scan->at == '\n' || *scan->at == '\r')) {
+        scan->at++;
+    }
+    return scan->at < scan->end ? *scan->at : 0;
+}
 /* Any value whole. raw (may be NULL): its text, without white space around it. MCPA_EMALFORMED, MCPA_ETOOBIG (depth). */
 mcpa_status_t mcpa_jsonscan_skip(mcpa_jsonscan_t *scan, mcpa_str_t *raw) MCPA_MUST_CHECK;
 mcpa_status_t mcpa_jsonscan_string(mcpa_jsonscan_t *scan, mcpa_jsonscan_string_t *string) MCPA_MUST_CHECK;

@@ -27,12 +27,13 @@ static bool take_segment(mcpa_str_t *rest, mcpa_str_t *segment, bool is_last)
     return true;
 }
 
+/* text: what take_segment gave. */
 static mcpa_status_t parse_part(mcpa_json_t **out, mcpa_str_t text)
 {
     unsigned char bytes[PART_MAX_BYTES];
     mcpa_json_t *json;
     size_t len;
-    mcpa_status_t status = mcpa_b64url_decode(bytes, sizeof(bytes), &len, text);
+    mcpa_status_t status = mcpa_b64url_decode_canonical(bytes, sizeof(bytes), &len, text);
 
     if (status != MCPA_OK) {
         return status;
@@ -120,7 +121,7 @@ bool mcpa_jws_verify(const mcpa_jws_t *jws, const mcpa_key_t *key)
     unsigned char signature[SIGNATURE_MAX_BYTES];
     size_t len;
 
-    return mcpa_b64url_decode(signature, sizeof(signature), &len, jws->signature_text) == MCPA_OK &&
+    return mcpa_b64url_decode_canonical(signature, sizeof(signature), &len, jws->signature_text) == MCPA_OK &&
            mcpa_key_verify(key, jws->alg, jws->signing_input, signature, len);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base64url: whatever is taken encodes back to the same text, and any bytes survive the way there and back. */
+/* base64url: whatever is taken encodes back to the same text, any bytes survive the way there and back, and text that nobody
+ * looked at fits. */
 #include <stdlib.h>
 
 #include "base/b64url.h"
@@ -33,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(mcpa_str_eq(mcpa_out_get(&out), text));
         must(len == 0 || mcpa_b64url_decode(bytes, len - 1, &len, text) == MCPA_ETOOBIG);
     }
+    must(mcpa_b64url_decode_canonical(bytes, cap, &len, text) == MCPA_OK && len <= cap);
     mcpa_out_init(&out, encoded, encoded_cap);
     mcpa_b64url_encode(&out, data, size);
     must(mcpa_out_status(&out) == MCPA_OK);

@@ -182,6 +182,34 @@ static void b64url_never_writes_over_the_given_room(void **state)
     }
 }
 
+/* Whoever calls it with a text that nobody has looked at gets bytes that mean nothing, but no more of them. */
+static void b64url_decodes_what_is_not_canonical_into_as_many_bytes(void **state)
+{
+    static const char fillings[] = { '\0', '=', '.', 'B', '\x7f', '\xff' };
+
+    (void)state;
+    for (size_t chars = 0; chars <= ROOM_CHARS; chars++) {
+        size_t need = chars / 4 * 3 + (chars % 4 == 0 ? 0 : chars % 4 - 1);
+
+        for (size_t i = 0; i < sizeof(fillings); i++) {
+            char *text = malloc(chars > 0 ? chars : 1); /* of just that size: the sanitizers see who reads behind it */
+            unsigned char *memory = malloc(need + 1);
+            size_t len = 99;
+
+            assert_true(text != NULL && memory != NULL);
+            memset(text, fillings[i], chars);
+            memory[need] = 0x5a;
+            assert_int_equal(mcpa_b64url_decode_canonical(memory, need, &len, (mcpa_str_t){ text, chars }), MCPA_OK);
+            assert_int_equal(len, need);
+            assert_int_equal(memory[need], 0x5a);
+            assert_true(need == 0 ||
+                        mcpa_b64url_decode_canonical(memory, need - 1, &len, (mcpa_str_t){ text, chars }) == MCPA_ETOOBIG);
+            free(memory);
+            free(text);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +220,7 @@ int main(void)
         cmocka_unit_test(b64url_gives_every_short_value_one_spelling),
         cmocka_unit_test(b64url_reads_every_character_at_every_place),
         cmocka_unit_test(b64url_never_writes_over_the_given_room),
+        cmocka_unit_test(b64url_decodes_what_is_not_canonical_into_as_many_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
