@@ -21,12 +21,6 @@ typedef struct count {
     apr_off_t bytes;
 } count_t;
 
-/* What one record borrows from while it is written. */
-typedef struct buffers {
-    char token_hash[2 * HASH_BYTES + 1];
-    char scopes[MCPA_SCOPE_TEXT_MAX_BYTES + 1];
-} buffers_t;
-
 static apr_status_t filter_count(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode, apr_read_type_e block,
                                  apr_off_t readbytes)
 {
@@ -109,10 +103,10 @@ static void fill_end(mcpa_record_t *record, const mod_mcp_context_t *context, co
     record->bytes_out = bytes_out;
 }
 
-static void fill_verdict(mcpa_record_t *record, const mod_mcp_verdict_t *verdict, buffers_t *buffers)
+/* pool: of the request. What is made for the record is made there, and not in long buffers on the stack (spool.c says why). */
+static void fill_verdict(mcpa_record_t *record, const mod_mcp_verdict_t *verdict, apr_pool_t *pool)
 {
     const mcpa_decision_t *decision = &verdict->decision;
-    mcpa_out_t scopes;
 
     record->decision = mcpa_str(mod_mcp_outcome_word(verdict));
     record->reason = mcpa_str(mcpa_reason_word(verdict->reason));
@@ -120,8 +114,10 @@ static void fill_verdict(mcpa_record_t *record, const mod_mcp_verdict_t *verdict
     record->vhost = mcpa_str(verdict->policy.vhost);
     record->auth_method = decision->token.ptr ? MCPA_STR("jwt") : MCPA_STR("none");
     if (decision->has_token_hash) {
-        mcpa_hex(buffers->token_hash, decision->token_hash, HASH_BYTES);
-        record->token_hash = mcpa_str(buffers->token_hash);
+        char *hex = apr_palloc(pool, 2 * HASH_BYTES + 1);
+
+        mcpa_hex(hex, decision->token_hash, HASH_BYTES);
+        record->token_hash = (mcpa_str_t){ hex, 2 * HASH_BYTES };
     }
     if (decision->issuer) {
         record->iss = mcpa_str(decision->issuer->url);
@@ -131,9 +127,7 @@ static void fill_verdict(mcpa_record_t *record, const mod_mcp_verdict_t *verdict
         record->client_id = decision->principal.client_id;
         record->jti = decision->principal.token_id;
         record->aud = decision->principal.audience;
-        mcpa_out_init(&scopes, buffers->scopes, sizeof(buffers->scopes));
-        mcpa_scopes_print(&scopes, &decision->principal.scopes);
-        record->scope = mcpa_out_get(&scopes);
+        record->scope = mcpa_str(mod_mcp_scopes_text(pool, &decision->principal.scopes));
     }
     /* With MCPAuthInspect Headers there is no message, and the operation is told all the same. */
     if (decision->message || (verdict->policy.inspect == MCPA_INSPECT_HEADERS && mcpa_str_eqz(record->method, "POST"))) {
@@ -208,7 +202,6 @@ bool mod_mcp_audit_promise(request_rec *r, const mod_mcp_verdict_t *verdict)
     mod_mcp_context_t *context = mod_mcp_context_get(r);
     const mod_mcp_runtime_t *runtime = mod_mcp_runtime();
     mcpa_record_t record;
-    buffers_t buffers;
 
     if (context->promise_made || context->promise_failed || !runtime) {
         return context->promise_made;
@@ -216,7 +209,7 @@ bool mod_mcp_audit_promise(request_rec *r, const mod_mcp_verdict_t *verdict)
     mcpa_record_init(&record);
     record.event = MCPA_STR("decision");
     fill_request(&record, context);
-    fill_verdict(&record, verdict, &buffers);
+    fill_verdict(&record, verdict, context->root->pool);
     if (mod_mcp_spool_promise(runtime->spool, &record) != MCPA_OK) {
         context->promise_failed = true;
         return false;
@@ -233,7 +226,6 @@ static void record_end(mod_mcp_context_t *context, const request_rec *last, apr_
     const mod_mcp_runtime_t *runtime = mod_mcp_runtime();
     const mod_mcp_verdict_t *verdict = deciding(context, true);
     mcpa_record_t record;
-    buffers_t buffers;
 
     if (context->recorded || !verdict || !runtime) {
         return;
@@ -242,7 +234,7 @@ static void record_end(mod_mcp_context_t *context, const request_rec *last, apr_
     mcpa_record_init(&record);
     fill_request(&record, context);
     fill_end(&record, context, last, bytes_out);
-    fill_verdict(&record, verdict, &buffers);
+    fill_verdict(&record, verdict, context->root->pool);
     if (context->promise_open) {
         context->promise_open = false;
         (void)mod_mcp_spool_fulfil(runtime->spool, &record);

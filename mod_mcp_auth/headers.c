@@ -176,7 +176,7 @@ static const char *encode(apr_pool_t *pool, mcpa_str_t value)
     return encoded;
 }
 
-static const char *join_scopes(apr_pool_t *pool, const mcpa_scopes_t *scopes)
+const char *mod_mcp_scopes_text(apr_pool_t *pool, const mcpa_scopes_t *scopes)
 {
     size_t cap = 1;
     mcpa_out_t out;
@@ -231,7 +231,7 @@ static void inject_identity(request_rec *r, const mcpa_principal_t *principal, b
         { "X-MCP-Subject", "MCP_SUBJECT", principal->subject },
         { "X-MCP-Client-ID", "MCP_CLIENT_ID", principal->client_id },
         { "X-MCP-Scopes", "MCP_SCOPES",
-          principal->scopes.count ? mcpa_str(join_scopes(r->pool, &principal->scopes)) : MCPA_STR_NONE },
+          principal->scopes.count ? mcpa_str(mod_mcp_scopes_text(r->pool, &principal->scopes)) : MCPA_STR_NONE },
         { "X-MCP-Issuer", "MCP_ISSUER", principal->issuer },
         { "X-MCP-Token-ID", "MCP_TOKEN_ID", principal->token_id },
     };

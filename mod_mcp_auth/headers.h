@@ -15,6 +15,8 @@ void mod_mcp_headers_inject(request_rec *r, mod_mcp_context_t *context, const mo
                             const mcpa_policy_t *dir_policy);
 /* MCP_DECISION and MCP_REASON, for log formats. */
 void mod_mcp_headers_set_outcome(request_rec *r, const mod_mcp_verdict_t *verdict);
+/* The words joined by single spaces; in pool. */
+const char *mod_mcp_scopes_text(apr_pool_t *pool, const mcpa_scopes_t *scopes);
 /* "allow", "deny", "limit", "error", or "shadow_deny". */
 const char *mod_mcp_outcome_word(const mod_mcp_verdict_t *verdict);
 

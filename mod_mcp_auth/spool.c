@@ -10,6 +10,8 @@
 #include "base/crash.h"
 #include "spool_impl.h"
 
+#define USUAL_BYTES 1024 /* most records */
+
 /* Under the mutex, with a current segment that has room. memory: an envelope's space and then the payload. The seq is used only
  * when the record stands in the file whole. */
 static mcpa_status_t append(mod_mcp_spool_t *spool, unsigned char *memory, apr_size_t payload_len)
@@ -89,13 +91,11 @@ static void take_off_released(mod_mcp_spool_t *spool)
     }
 }
 
-static mcpa_status_t enter(mod_mcp_spool_t *spool, const mcpa_record_t *record, role_t role)
+/* memory: an envelope's space and then the record, encoded; encoded: how that went. */
+static mcpa_status_t enter_encoded(mod_mcp_spool_t *spool, unsigned char *memory, size_t len, mcpa_status_t encoded, role_t role)
 {
-    unsigned char memory[MCPA_ENVELOPE_BYTES + MCPA_RECORD_MAX_BYTES];
-    size_t len = 0;
-    mcpa_status_t status;
+    mcpa_status_t status = encoded;
 
-    status = mcpa_record_encode(memory + MCPA_ENVELOPE_BYTES, MCPA_RECORD_MAX_BYTES, &len, record);
     mod_mcp_spool_lock(spool);
     MCPA_CRASH("spool.committing");
     take_off_released(spool);
@@ -114,6 +114,26 @@ static mcpa_status_t enter(mod_mcp_spool_t *spool, const mcpa_record_t *record, 
     }
     mod_mcp_spool_unlock(spool);
     return status;
+}
+
+static __attribute__((noinline)) mcpa_status_t enter_long(mod_mcp_spool_t *spool, const mcpa_record_t *record, role_t role)
+{
+    unsigned char memory[MCPA_ENVELOPE_BYTES + MCPA_RECORD_MAX_BYTES];
+    size_t len = 0;
+    mcpa_status_t encoded = mcpa_record_encode(memory + MCPA_ENVELOPE_BYTES, MCPA_RECORD_MAX_BYTES, &len, record);
+
+    return enter_encoded(spool, memory, len, encoded, role);
+}
+
+/* Room for the longest record is not taken on the stack for all of them: what is called from there would work, in each thread, on
+ * memory that nothing else has in its cache. */
+static mcpa_status_t enter(mod_mcp_spool_t *spool, const mcpa_record_t *record, role_t role)
+{
+    unsigned char memory[MCPA_ENVELOPE_BYTES + USUAL_BYTES];
+    size_t len = 0;
+    mcpa_status_t encoded = mcpa_record_encode(memory + MCPA_ENVELOPE_BYTES, USUAL_BYTES, &len, record);
+
+    return encoded == MCPA_ETOOBIG ? enter_long(spool, record, role) : enter_encoded(spool, memory, len, encoded, role);
 }
 
 mcpa_status_t mod_mcp_spool_commit(mod_mcp_spool_t *spool, const mcpa_record_t *record)

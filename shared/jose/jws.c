@@ -7,6 +7,8 @@
 
 /* Room for the decoded form of any part of a token. */
 #define PART_MAX_BYTES (MCPA_TOKEN_MAX_BYTES / 4 * 3 + 3)
+/* Most claims. */
+#define USUAL_PART_BYTES 1024
 /* The longest signature: RSA with the largest key we take. */
 #define SIGNATURE_MAX_BYTES (MCPA_RSA_MAX_BITS / 8)
 
@@ -27,13 +29,12 @@ static bool take_segment(mcpa_str_t *rest, mcpa_str_t *segment, bool is_last)
     return true;
 }
 
-/* text: what take_segment gave. */
-static mcpa_status_t parse_part(mcpa_json_t **out, mcpa_str_t text)
+/* text: what take_segment gave. bytes: room for what it decodes to. */
+static mcpa_status_t parse_with(mcpa_json_t **out, mcpa_str_t text, unsigned char *bytes, size_t cap)
 {
-    unsigned char bytes[PART_MAX_BYTES];
     mcpa_json_t *json;
     size_t len;
-    mcpa_status_t status = mcpa_b64url_decode_canonical(bytes, sizeof(bytes), &len, text);
+    mcpa_status_t status = mcpa_b64url_decode_canonical(bytes, cap, &len, text);
 
     if (status != MCPA_OK) {
         return status;
@@ -48,6 +49,22 @@ static mcpa_status_t parse_part(mcpa_json_t **out, mcpa_str_t text)
     }
     *out = json;
     return MCPA_OK;
+}
+
+static __attribute__((noinline)) mcpa_status_t parse_long_part(mcpa_json_t **out, mcpa_str_t text)
+{
+    unsigned char bytes[PART_MAX_BYTES];
+
+    return parse_with(out, text, bytes, sizeof(bytes));
+}
+
+/* Only a part that needs it has the long buffer on the stack, below which nothing is in the cache. */
+static mcpa_status_t parse_part(mcpa_json_t **out, mcpa_str_t text)
+{
+    unsigned char bytes[USUAL_PART_BYTES];
+
+    return mcpa_b64url_decoded_max(text.len) > sizeof(bytes) ? parse_long_part(out, text)
+                                                             : parse_with(out, text, bytes, sizeof(bytes));
 }
 
 /* A string member that may be absent; false when it is there and no string. */

@@ -202,6 +202,38 @@ static void jws_gives_its_parts_and_its_payload(void **state)
     mcpa_jws_clear(&jws);
 }
 
+/* Lengths on both sides of what is decoded in the shorter buffer, and the longest. */
+static void jws_reads_parts_of_every_length(void **state)
+{
+    static const char begin[] = "{\"alg\":\"RS256\",\"x\":\"", end[] = "\"}";
+    static const size_t lengths[] = { 30, 1000, 1018, 1019, 1020, 1021, 1022, 1023, 1024, 1025, 1026, 1027, 1030, 2048, 6100 };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        size_t fill = lengths[i] - strlen(begin) - strlen(end);
+        char memory[MCPA_TOKEN_MAX_BYTES + 16], part[8192];
+        mcpa_json_t *payload;
+        mcpa_jws_t jws;
+        mcpa_out_t out;
+
+        (void)snprintf(part, sizeof(part), "%s%0*d%s", begin, (int)fill, 7, end);
+        assert_int_equal(strlen(part), lengths[i]);
+        mcpa_out_init(&out, memory, sizeof(memory));
+        for (size_t n = 0; n < 2; n++) {
+            mcpa_b64url_encode(&out, part, lengths[i]);
+            mcpa_out_z(&out, ".");
+        }
+        mcpa_out_z(&out, "AAAA");
+        assert_int_equal(mcpa_jws_split(&jws, mcpa_out_get(&out)), MCPA_OK);
+        assert_int_equal(jws.alg, MCPA_ALG_RS256);
+        assert_int_equal(mcpa_jws_payload(&payload, &jws), MCPA_OK);
+        assert_int_equal(mcpa_json_string(mcpa_json_member(payload, "x")).len, fill);
+        assert_int_equal(mcpa_json_string(mcpa_json_member(payload, "x")).ptr[fill - 1], '7');
+        mcpa_json_free(&payload);
+        mcpa_jws_clear(&jws);
+    }
+}
+
 static void jws_payload_must_be_a_sound_object(void **state)
 {
     static const struct {
@@ -243,6 +275,7 @@ int main(void)
         cmocka_unit_test(jws_rejects_noncanonical_trailing_bits),
         cmocka_unit_test(jws_over_the_size_limit_is_refused_before_anything_else),
         cmocka_unit_test(jws_gives_its_parts_and_its_payload),
+        cmocka_unit_test(jws_reads_parts_of_every_length),
         cmocka_unit_test(jws_payload_must_be_a_sound_object),
     };
 
