@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The torture's judge, on journals made by hand: it must pass what is whole and notice every single thing that is not. And its witness, the client
 of the load, which must know a whole answer from one that lacks its last byte. Whether the programs pass is tests/torture's own business."""
-import contextlib
 import gzip
 import json
 import socket
@@ -123,12 +122,13 @@ def test_compressed_files_are_read_and_none_twice(tmp_path):
 
 OK = b"HTTP/1.1 200 OK\r\n"
 LENGTH, CHUNKED = OK + b"Content-Length: 12\r\n\r\n", OK + b"Transfer-Encoding: chunked\r\n\r\n"
+TOO_LONG = b"c\r\nsome letters!"  # the one answer that a client can see to be none before its end, so it does not stay for the rest
 ANSWERS = [  # and the connection ends
     (LENGTH + b"x" * 12, COMPLETE), (LENGTH + b"x" * 11, BEGUN), (LENGTH, BEGUN), (LENGTH[:-1], BEGUN),
     (OK + b"Content-Length: 0\r\n\r\n", COMPLETE), (OK + b"\r\n", BEGUN), (b"HTTP/1.1 200", BEGUN), (b"HTTP/1.1 20", SENT), (b"", SENT),
     (CHUNKED + b"c\r\nsome letters\r\n0\r\n\r\n", COMPLETE), (CHUNKED + b"c\r\nsome letters\r\n0\r\nLast: one\r\n\r\n", COMPLETE),
     (CHUNKED + b"c\r\nsome letters\r\n0\r\n\r", BEGUN), (CHUNKED + b"c\r\nsome letters\r\n", BEGUN), (CHUNKED + b"1C\r\nsome letters\r\n0\r\n\r\n", BEGUN),
-    (CHUNKED + b"c\r\nsome letters!\r\n0\r\n\r\n", BEGUN),
+    (CHUNKED + TOO_LONG + b"\r\n0\r\n\r\n", BEGUN),
     (b"HTTP/1.1 204 No Content\r\n\r\n", COMPLETE), (b"HTTP/1.1 204 No Content\r\n\r", BEGUN),
 ]
 
@@ -148,10 +148,12 @@ def witnessed(folder, method, answers, step):
                     request = peer.recv(4096)
                     assert request.startswith(method.encode() + b" /x/") and request.endswith(b"\r\nAccept: */*\r\n\r\n")
                     numbers.append(int(request.split()[1].split(b"/")[-1]))
-                    # A client that has seen that this will be no answer does not stay for the rest.
-                    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                        for at in range(0, len(text), step):
+                    for at in range(0, len(text), step):
+                        try:
                             peer.sendall(text[at:at + step])
+                        except (BrokenPipeError, ConnectionResetError):
+                            assert TOO_LONG in text[:at], "it hangs up before it can know"
+                            break
             server.close()
             hammer.set("stop", 1)
             wait_until(lambda: not hammer.process.alive, 30, "the client ends")
